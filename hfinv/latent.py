@@ -1,0 +1,203 @@
+"""Find the latent and the camera whose rendering comes nearest to the photo.
+
+First W (one vector, stays on the prior), then W+ (one row a layer). The camera starts from the face's landmarks,
+moves alone for a few steps, then together with the latent: a small misalignment ruins an inversion (Ko et al., WACV 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hfinv.camera import Camera
+from hfinv.generators.base import Card, Generator, Rendering
+from hfinv.intake import Face
+from hfinv.losses import Target, photometric, prepare, psnr
+from hfinv.perceptual import Perceptual
+from hfinv.progress import Step, ignore
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """How the latent and the camera are found."""
+
+    start: Literal["mean"] = "mean"
+    """Where the search starts."""
+    camera_steps: int = 10
+    """Steps in which only the camera moves."""
+    w_steps: int = 60
+    """Steps in W, one vector for all layers."""
+    w_plus_steps: int = 80
+    """Steps in W+, one vector a layer."""
+    learning_rate: float = 0.04
+    """Peak step of the latent, in standard deviations of w."""
+    camera_rate: float = 0.0015
+    """Peak step of the camera: radians of turn, world units of shift. 0 keeps the camera."""
+    lpips: float = 1.0
+    """Weight of LPIPS."""
+    colour: float = 1.0
+    """Weight of the mean absolute colour difference."""
+    alpha: float = 1.0
+    """Weight of the silhouette."""
+    prior: float = 0.002
+    """Weight of the squared distance of the latent from the mean, in standard deviations of w."""
+    noise: float = 0.05
+    """Random walk around the latent in the first three quarters, in standard deviations of w."""
+    background: float = 0.0
+    """Grey level behind the head while comparing, in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """The head as the untouched generator can best draw it."""
+
+    w_plus: Tensor
+    """[1, L, D]."""
+    camera: Camera
+    """The photo's camera, refined."""
+    fit: Tensor
+    """[1, 3, H, H] in [-1, 1], the rendering at that camera over the plain background."""
+    psnr: float
+    """Foreground PSNR of the fit against the photo, dB."""
+    lpips: float
+    """LPIPS of the fit against the photo."""
+
+
+def estimate_latent(
+    generator: Generator,
+    perceptual: Perceptual,
+    face: Face,
+    config: LatentConfig,
+    *,
+    seed: int = 0,
+    progress: Callable[[Step], None] = ignore,
+) -> Pivot:
+    """Optimise w, then w_plus, and the camera, to match the photo.
+
+    Args:
+        generator: frozen.
+        perceptual: LPIPS.
+        face: the photo, its matte and its first camera.
+        config: the schedule.
+        seed: of the random walk.
+        progress: called after each step.
+    """
+    target = prepare(
+        face.photo, face.foreground, face.seen, generator.card.image_size, config.background, perceptual
+    )
+    search = Search(generator, face.camera, config)
+    rng = torch.Generator().manual_seed(seed)
+    total = config.camera_steps + config.w_steps + config.w_plus_steps
+    for step in range(total):
+        if step == config.camera_steps + config.w_steps:
+            search.enter_w_plus()
+        search.schedule(step, total)
+        w_plus = search.latent(rng, step / total)
+        rendering = draw(generator, w_plus, search.camera(), config.background)
+        terms = photometric(rendering.image, rendering.alpha, target, perceptual)
+        terms["prior"] = search.offset.square().mean()
+        loss = config.lpips * terms["lpips"] + config.colour * terms["colour"]
+        loss = loss + config.alpha * terms["alpha"] + config.prior * terms["prior"]
+        search.step(loss)
+        progress(Step("latent", step + 1, total, {k: float(v) for k, v in terms.items()}))
+    return conclude(generator, perceptual, search, target, config)
+
+
+@torch.no_grad()
+def conclude(
+    generator: Generator, perceptual: Perceptual, search: Search, target: Target, config: LatentConfig
+) -> Pivot:
+    """The search's result, drawn and measured once more without its random walk."""
+    w_plus, camera = search.latent().detach(), search.camera().detach()
+    fit = draw(generator, w_plus, camera, config.background)
+    lpips = photometric(fit.image, fit.alpha, target, perceptual)["lpips"]
+    quality = psnr(fit.image, target.image, target.foreground * target.counted)
+    return Pivot(w_plus, camera, fit.image.clamp(-1, 1), quality, float(lpips))
+
+
+def draw(generator: Generator, w_plus: Tensor, camera: Camera, background: float) -> Rendering:
+    """The head of a latent, seen from a camera."""
+    return generator.render(generator.planes(w_plus), w_plus, camera, background=background)
+
+
+class Search:
+    """The variables of the search: a latent in units of w's spread, and a small motion of the camera."""
+
+    def __init__(self, generator: Generator, camera: Camera, config: LatentConfig) -> None:
+        self.config = config
+        self.mean, self.scale = generator.mean_latent().detach(), generator.latent_scale().detach()
+        self.card: Card = generator.card
+        self.first_camera = camera
+        self.offset = torch.zeros_like(self.mean[:, :1]).requires_grad_()  # [1, 1, D]
+        self.motion = torch.zeros(1, 6).requires_grad_()
+        self._optimise()
+
+    def _optimise(self) -> None:
+        groups = [{"params": [self.offset], "name": "latent"}, {"params": [self.motion], "name": "camera"}]
+        self.optimiser = torch.optim.Adam(groups, lr=0.0)
+
+    def enter_w_plus(self) -> None:
+        """From one row for all layers to one row a layer."""
+        self.offset = self.offset.detach().expand_as(self.mean).clone().requires_grad_()
+        self._optimise()
+
+    def schedule(self, step: int, total: int) -> None:
+        """The StyleGAN projector's ramps, in both phases; the camera moves alone at first, and slower."""
+        ramp = learning_ramp(step / total)
+        alone = step < self.config.camera_steps
+        for group in self.optimiser.param_groups:
+            if group["name"] == "camera":
+                group["lr"] = self.config.camera_rate * ramp
+            else:
+                group["lr"] = 0.0 if alone else self.config.learning_rate * ramp
+
+    def latent(self, rng: torch.Generator | None = None, time: float = 1.0) -> Tensor:
+        """w_plus [1, L, D], with the random walk of that time if `rng` is given."""
+        offset = self.offset
+        if rng is not None:
+            spread = self.config.noise * max(0.0, 1 - time / 0.75) ** 2
+            offset = offset + spread * torch.randn(offset.shape, generator=rng)
+        return (self.mean + self.scale * offset).expand_as(self.mean)
+
+    def camera(self) -> Camera:
+        """The first camera, moved."""
+        return move(self.first_camera, self.motion, self.card.pivot)
+
+    def step(self, loss: Tensor) -> None:
+        """One step of Adam down the loss."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+
+
+def learning_ramp(time: float) -> float:
+    """Up over the first twentieth, down on a cosine over the last quarter; `time` runs from 0 to 1."""
+    return min(1.0, (time + 1e-3) / 0.05) * 0.5 * (1 - math.cos(math.pi * min(1.0, (1 - time) / 0.25)))
+
+
+def move(camera: Camera, motion: Tensor, pivot: tuple[float, float, float]) -> Camera:
+    """Turn the camera about the pivot, then shift it.
+
+    Args:
+        camera: B cameras.
+        motion: [B, 6]: a rotation vector in radians, then a shift in world units; differentiable at 0.
+        pivot: the world point that stays in place.
+    """
+    turn = torch.linalg.matrix_exp(cross_matrix(motion[:, :3]))  # [B, 3, 3]
+    centre = motion.new_tensor(pivot)
+    shift = centre - (turn @ centre) + motion[:, 3:]
+    top = torch.cat([turn, shift[..., None]], -1)
+    bottom = motion.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(len(motion), 1, 4)
+    return Camera(torch.cat([top, bottom], 1) @ camera.cam2world, camera.intrinsics)
+
+
+def cross_matrix(vector: Tensor) -> Tensor:
+    """[B, 3] -> [B, 3, 3], the matrix whose product with x is the cross product of the vector and x."""
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
