@@ -1,0 +1,316 @@
+"""Planes to pictures along rays: two passes of samples, then emission and absorption.
+
+Distances run along unit rays, so they are no z-depths. Without a jitter nothing here is random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hfinv.generators.triplane import sample_planes
+
+CHUNK = 4096
+"""Rays that are marched at once where no gradient is needed."""
+DENSITY_BIAS = -1.0
+"""Added to the raw density before the softplus, so that untrained space is nearly empty."""
+SPREAD = 0.01
+"""Weight that every coarse interval gets on top of its own, so that fine samples also look elsewhere."""
+EPSILON = 1e-5
+"""Smallest probability of an interval that importance sampling divides by."""
+
+Field = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Sampled planes [B, 3, N, C] to features [B, N, O] and raw sigma [B, N, 1], such as a `Decoder`."""
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """Where along a ray the field is looked at."""
+
+    near: float | str = 2.25
+    """Distance of the first sample, world units; "auto" enters and leaves at the box."""
+    far: float | str = 3.3
+    """Distance of the last sample, before the jitter of up to one step outwards."""
+    coarse: int = 48
+    """Samples of the first pass, evenly spread."""
+    fine: int = 48
+    """Samples of the second pass, where the first found something; 0 for a single pass."""
+    box: float = 1.0
+    """Side of the cube that the planes span, world units."""
+    order: str = "eg3d"
+    """A key of `PLANE_ORDERS`."""
+    white_back: bool = False
+    """Add the transparency to every feature: empty space is 1 instead of 0."""
+    disparity: bool = False
+    """Spread the first pass evenly in 1 / distance."""
+
+
+def render_rays(
+    planes: Tensor,
+    decoder: Field,
+    origins: Tensor,
+    directions: Tensor,
+    options: RayOptions,
+    jitter: torch.Generator | None = None,
+    chunk: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Composite what the decoder sees along each ray.
+
+    Args:
+        planes: [B, 3, C, h, w], or [1, 3, C, h, w] shared by all B cameras without a copy.
+        decoder: reads the planes.
+        origins: [B, N, 3], world frame.
+        directions: [B, N, 3], of unit length.
+        options: where to look.
+        jitter: moves the samples at random, as in training; None puts them in the middle of their strata.
+        chunk: rays of one batch item at a time; the result is the same. If None, all at once while gradients
+            are recorded, else `CHUNK`.
+
+    Returns:
+        features [B, N, O], weighted sums of the decoder's; distance [B, N, 1], weighted mean, clamped to the
+        range of all samples of the call; weights_sum [B, N, 1] in [0, 1], the opacity.
+    """
+    batch, rays = origins.shape[:2]
+    near, far = ray_limits(origins, directions, options)
+    u = coarse_offsets((batch, rays, options.coarse), jitter, origins.device)
+    coarse = stratified(near, far, u, options.disparity)  # [B, N, S]
+    u = fine_offsets((batch, rays, options.fine), jitter, origins.device)
+    if chunk is None:
+        chunk = rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
+    parts = []
+    for start in range(0, rays, chunk):
+        some = slice(start, start + chunk)
+        inputs = (origins[:, some], directions[:, some], coarse[:, some], u[:, some])
+        parts.append(_march_two_passes(planes, decoder, *inputs, options))
+    features, distance, total, nearest, farthest = zip(*parts)
+    distance = clamp_distance(
+        torch.cat(distance, 1), torch.stack(nearest).min(), torch.stack(farthest).max()
+    )
+    return torch.cat(features, 1), distance, torch.cat(total, 1)
+
+
+def _march_two_passes(
+    planes: Tensor,
+    decoder: Field,
+    origins: Tensor,
+    directions: Tensor,
+    distances: Tensor,
+    u: Tensor,
+    options: RayOptions,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """`render_rays` of some rays: features, distance before clamping, opacity, nearest and farthest sample."""
+
+    def look(distances: Tensor) -> tuple[Tensor, Tensor]:
+        points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
+        features, sigma = decoder(
+            sample_planes(planes, points.flatten(1, 2), options.box, options.order)
+        )
+        return features.unflatten(1, distances.shape[1:]), sigma.reshape(distances.shape)
+
+    seen, sigma = look(distances)  # [B, n, S, O], [B, n, S]
+    if options.fine:
+        with torch.no_grad():
+            fine = importance(distances, interval_weights(sigma, distances), u)
+        seen_fine, sigma_fine = look(fine)
+        distances, order = torch.cat([distances, fine], -1).sort(-1)
+        sigma = torch.cat([sigma, sigma_fine], -1).gather(-1, order)
+    weights = interval_weights(sigma, distances)
+    shares = sample_shares(weights)
+    if options.fine:
+        # The shares go back to the order of the samples, which is cheaper than sorting all features.
+        shares = torch.zeros_like(shares).scatter(-1, order, shares)
+        coarse, fine = shares.split([options.coarse, options.fine], -1)
+        features = _weighted_sum(coarse, seen) + _weighted_sum(fine, seen_fine)
+    else:
+        features = _weighted_sum(shares, seen)
+    total = weights.sum(-1, keepdim=True)
+    if options.white_back:
+        features = features + (1 - total)
+    return features, mean_distance(weights, distances), total, *distances.aminmax()
+
+
+def _weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
+    """[B, N, S] and [B, N, S, O] -> [B, N, O]."""
+    return (weights[..., None, :] @ values).squeeze(-2)
+
+
+def march(
+    features: Tensor, sigma: Tensor, distances: Tensor, white_back: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Composite sorted samples; `render_rays` does the same without sorting the features.
+
+    Args:
+        features: [B, N, S, O].
+        sigma: raw, [B, N, S].
+        distances: [B, N, S], ascending.
+        white_back: see `RayOptions`.
+
+    Returns:
+        features [B, N, O]; distance [B, N, 1]; the weight of each interval [B, N, S - 1].
+    """
+    weights = interval_weights(sigma, distances)
+    composed = _weighted_sum(sample_shares(weights), features)
+    if white_back:
+        composed = composed + (1 - weights.sum(-1, keepdim=True))
+    return (
+        composed,
+        clamp_distance(mean_distance(weights, distances), *distances.aminmax()),
+        weights,
+    )
+
+
+def interval_weights(sigma: Tensor, distances: Tensor) -> Tensor:
+    """How much of a ray's light each interval between neighbouring samples stops and sends on.
+
+    Args:
+        sigma: raw, [..., S]. The two ends are averaged before the softplus, not after.
+        distances: [..., S], ascending.
+
+    Returns:
+        [..., S - 1] in [0, 1]; the sum is the opacity. Nothing lies behind the last sample.
+    """
+    density = F.softplus((sigma[..., :-1] + sigma[..., 1:]) / 2 + DENSITY_BIAS)
+    alpha = 1 - torch.exp(-density * distances.diff(dim=-1))
+    passed = torch.cumprod(1 - alpha[..., :-1] + 1e-10, -1)
+    return alpha * F.pad(passed, (1, 0), value=1.0)
+
+
+def sample_shares(weights: Tensor) -> Tensor:
+    """[..., S - 1] interval weights -> [..., S] sample weights: an interval shows the mean of its two ends."""
+    half = weights / 2
+    return F.pad(half, (0, 1)) + F.pad(half, (1, 0))
+
+
+def mean_distance(weights: Tensor, distances: Tensor) -> Tensor:
+    """[..., S - 1] and [..., S] -> [..., 1], the weighted mean over the intervals; infinite if all weights are 0."""
+    middle = (distances[..., :-1] + distances[..., 1:]) / 2
+    total = weights.sum(-1, keepdim=True)
+    seen = total > 0
+    # Dividing by 0 and hiding the result would still send NaN backwards.
+    mean = (weights * middle).sum(-1, keepdim=True) / torch.where(seen, total, 1.0)
+    return torch.where(seen, mean, torch.inf)
+
+
+def clamp_distance(distance: Tensor, nearest: Tensor, farthest: Tensor) -> Tensor:
+    """Between the nearest and farthest sample of the whole call, as EG3D: an empty ray's distance depends on its batch."""
+    return torch.clamp(distance, nearest, farthest)
+
+
+def ray_limits(origins: Tensor, directions: Tensor, options: RayOptions) -> tuple[Tensor, Tensor]:
+    """Where each ray begins and ends to be sampled, [B, N, 1] each, or [1, 1, 1] if the options say numbers."""
+    if "auto" not in (options.near, options.far):
+        return tuple(
+            origins.new_tensor(float(x)).reshape(1, 1, 1) for x in (options.near, options.far)
+        )
+    if options.near != options.far:
+        raise ValueError("near and far must both be numbers or both be 'auto'")
+    near, far = box_limits(origins.detach(), directions.detach(), options.box)
+    hit = far > near
+    if not hit.any():
+        return near, far
+    # EG3D gives rays that miss the box a span that ends at the latest entry, not at the latest exit.
+    return torch.where(hit, near, near[hit].min()), torch.where(hit, far, near[hit].max())
+
+
+def box_limits(origins: Tensor, directions: Tensor, box: float) -> tuple[Tensor, Tensor]:
+    """Where rays enter and leave the cube about the world origin.
+
+    Args:
+        origins: [..., 3], world frame.
+        directions: [..., 3].
+        box: side of the cube.
+
+    Returns:
+        distances [..., 1] of entry and exit; -1 and -2 for a ray that misses.
+    """
+    inverse = 1 / directions
+    first, second = (-box / 2 - origins) * inverse, (box / 2 - origins) * inverse
+    near = torch.minimum(first, second).amax(-1, keepdim=True)
+    far = torch.maximum(first, second).amin(-1, keepdim=True)
+    hit = near <= far
+    return torch.where(hit, near, -1.0), torch.where(hit, far, -2.0)
+
+
+def coarse_offsets(
+    shape: tuple[int, int, int], jitter: torch.Generator | None, device: torch.device
+) -> Tensor:
+    """[B, N, S] in [0, 1): where in its step each coarse sample lies; the middle without jitter."""
+    if jitter is None:
+        return torch.full((1, 1, 1), 0.5, device=device).expand(shape)
+    return torch.rand(shape, generator=jitter, device=device)
+
+
+def fine_offsets(
+    shape: tuple[int, int, int], jitter: torch.Generator | None, device: torch.device
+) -> Tensor:
+    """[B, N, S] in [0, 1): the quantile of each fine sample; the middles of equal strata without jitter."""
+    if jitter is None:
+        return ((torch.arange(shape[-1], device=device) + 0.5) / max(shape[-1], 1)).expand(shape)
+    return torch.rand(shape, generator=jitter, device=device)
+
+
+def stratified(near: Tensor, far: Tensor, u: Tensor, disparity: bool = False) -> Tensor:
+    """Distances of the coarse samples.
+
+    Args:
+        near: [B, N, 1] or broadcastable.
+        far: [B, N, 1] or broadcastable.
+        u: [B, N, S] in [0, 1). Sample k lies between steps k and k + 1 of S - 1 steps, so the last one may
+            lie beyond `far`.
+        disparity: even steps in 1 / distance.
+
+    Returns:
+        [B, N, S], ascending.
+    """
+    steps = u.shape[-1] - 1
+    grid = torch.arange(steps + 1, device=u.device) / steps
+    if disparity:
+        along = grid + u / steps
+        return 1 / ((1 - along) / near + along / far)
+    # Rounded as EG3D rounds: rough planes turn a last bit of distance into a visible difference.
+    return near + grid * (far - near) + u * ((far - near) / steps)
+
+
+def importance(distances: Tensor, weights: Tensor, u: Tensor) -> Tensor:
+    """Distances of the fine samples, where the coarse weights are.
+
+    The weight of the interval between samples j and j + 1 is spent half a step nearer to the camera, and the
+    last interval on nothing: an off-by-one of EG3D that all its weights were trained with.
+
+    Args:
+        distances: [B, N, S], ascending; S is at least 4.
+        weights: [B, N, S - 1], of the intervals.
+        u: [B, N, F] in [0, 1), quantiles.
+
+    Returns:
+        [B, N, F].
+    """
+    peaks = torch.maximum(weights[..., :-1], weights[..., 1:])
+    smooth = (peaks[..., :-1] + peaks[..., 1:]) / 2 + SPREAD  # [B, N, S - 3]
+    return sample_pdf((distances[..., :-1] + distances[..., 1:]) / 2, smooth, u)
+
+
+def sample_pdf(edges: Tensor, weights: Tensor, u: Tensor) -> Tensor:
+    """Invert the cumulative distribution of a histogram.
+
+    Args:
+        edges: [..., M + 2]; the last one is never reached (see `importance`).
+        weights: [..., M], of the first M intervals.
+        u: [..., F] in [0, 1).
+
+    Returns:
+        [..., F], between the edges.
+    """
+    weights = weights + EPSILON
+    cumulative = F.pad((weights / weights.sum(-1, keepdim=True)).cumsum(-1), (1, 0))  # [..., M + 1]
+    upper = torch.searchsorted(cumulative, u.contiguous(), right=True)
+    lower = (upper - 1).clamp(min=0)
+    upper = upper.clamp(max=cumulative.shape[-1] - 1)
+    low, high = cumulative.gather(-1, lower), cumulative.gather(-1, upper)
+    span = torch.where(high - low < EPSILON, 1.0, high - low)
+    start = edges.gather(-1, lower)
+    return start + (u - low) / span * (edges.gather(-1, upper) - start)

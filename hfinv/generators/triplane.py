@@ -1,0 +1,86 @@
+"""Three feature planes, and the small network that reads colour and density off them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hfinv.generators.layers import FullyConnected
+
+PLANE_ORDERS = {
+    "eg3d": ((0, 1), (0, 2), (2, 0)),
+    "fixed": ((0, 1), (0, 2), (2, 1)),
+}
+"""Which world axes (x 0, y 1, z 2) run along each plane's width and height.
+
+All released EG3D weights were trained with "eg3d", whose third plane is the second one transposed: none sees
+y and z together. The order is thus a property of the weights.
+"""
+MARGIN = 0.001
+"""EG3D's decoder reaches this far beyond [0, 1], so that 0 and 1 themselves have a gradient."""
+
+
+def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d") -> Tensor:
+    """What each plane holds at each point's projection, bilinearly, fading to 0 outside the box.
+
+    Args:
+        planes: [B, 3, C, h, w], or [1, 3, C, h, w] shared by all B sets of points without a copy. The width
+            runs along the first axis of `PLANE_ORDERS`, the height (downwards) along the second.
+        points: [B, N, 3], world frame.
+        box: side of the cube about the world origin that the planes span, world units.
+        order: a key of `PLANE_ORDERS`.
+
+    Returns:
+        [B, 3, N, C]; its memory has the channels before the points.
+    """
+    batch, count = points.shape[:2]
+    if len(planes) == 1 and batch > 1:
+        sampled = sample_planes(planes, points.reshape(1, -1, 3), box, order)[0]  # [3, B * N, C]
+        return sampled.unflatten(1, (batch, count)).transpose(0, 1)
+    scaled = points * (2 / box)
+    grid = torch.stack([scaled[..., list(axes)] for axes in PLANE_ORDERS[order]], 1)  # [B, 3, N, 2]
+    # With the channels of a texel side by side, each corner is one read from memory instead of C.
+    texels = planes.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # [B * 3, C, h, w]
+    sampled = F.grid_sample(texels, grid.flatten(0, 1)[:, :, None], align_corners=False)
+    return sampled.squeeze(3).unflatten(0, (batch, 3)).mT
+
+
+class Decoder(nn.Module):
+    """A point's plane features to its colour features and raw density.
+
+    Args:
+        in_features: C of the planes.
+        hidden: width of the layer between.
+        out_features: O, how many colour features.
+        lr_multiplier: see `FullyConnected`.
+    """
+
+    def __init__(
+        self,
+        in_features: int = 32,
+        hidden: int = 64,
+        out_features: int = 32,
+        lr_multiplier: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.out_features = out_features
+        self.net = nn.Sequential(
+            FullyConnected(in_features, hidden, lr_multiplier=lr_multiplier),
+            nn.Softplus(),
+            FullyConnected(hidden, 1 + out_features, lr_multiplier=lr_multiplier),
+        )
+
+    def forward(self, sampled: Tensor) -> tuple[Tensor, Tensor]:
+        """Average over the planes and decode.
+
+        Args:
+            sampled: [B, 3, N, C], as `sample_planes` returns it.
+
+        Returns:
+            features [B, N, O] in (-MARGIN, 1 + MARGIN); raw sigma [B, N, 1], unbounded.
+        """
+        decoded = self.net(sampled.mean(1)).float()
+        sigma, colours = decoded.split([1, self.out_features], -1)
+        low, high = colours.new_tensor([-MARGIN, 1 + MARGIN])
+        return torch.lerp(low, high, colours.sigmoid()), sigma
