@@ -55,8 +55,8 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
     """
     path = Path(path)
     with _opened(path) as file, warnings.catch_warnings():
-        # Pillow warns from 89 megapixels on; our own limit follows from the header.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Pillow warns from 89 megapixels on, where our own limit follows, and of damaged EXIF blocks.
+        warnings.simplefilter("ignore")
         image = _identified(file, path)
         _check_size(*image.size, path)
         try:
