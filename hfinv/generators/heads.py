@@ -1,0 +1,213 @@
+"""hfinv's own generator: EG3D's architecture in a small size, with labelled z, colour and coverage.
+
+What differs from EG3D (Chan et al., CVPR 2022): z is a vector of named factors and is not normalised; the planes are
+XY, XZ, ZY; there is no noise; rays composite premultiplied colour, so the background is whatever the caller wants; the
+super-resolution also draws the coverage.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hfinv.camera import Camera
+from hfinv.generators.backbone import Synthesis, SynthesisBlock, SynthesisLayer
+from hfinv.generators.base import Card, Rendering
+from hfinv.generators.layers import FullyConnected, full_precision
+from hfinv.generators.raymarch import RayOptions, render_rays
+from hfinv.generators.triplane import Decoder, sample_planes
+
+DENSITY_GAIN = 40.0
+"""The decoder's first output times this is the raw density: its zero is the surface."""
+
+
+class FactorMapping(nn.Module):
+    """z to w: a linear part, so that factors stay directions, and a network for what is not linear."""
+
+    def __init__(self, z_dim: int, w_dim: int) -> None:
+        super().__init__()
+        self.linear = FullyConnected(z_dim, w_dim)
+        self.fc0 = FullyConnected(z_dim, w_dim, activation="lrelu")
+        self.fc1 = FullyConnected(w_dim, w_dim, activation="lrelu")
+        self.fc2 = FullyConnected(w_dim, w_dim)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+        self.register_buffer("w_std", torch.ones(w_dim))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[B, Z] -> [B, D]."""
+        return self.linear(z) + self.fc2(self.fc1(self.fc0(z)))
+
+    @torch.no_grad()
+    def measure(self, samples: int = 8192) -> None:
+        """Set the mean and the spread of w over the prior, from a fixed set of z."""
+        z = torch.randn(samples, self.linear.weight.shape[1], generator=torch.Generator().manual_seed(0))
+        w = self(z.to(self.w_avg.device))
+        self.w_avg.copy_(w.mean(0))
+        self.w_std.copy_(w.std(0))
+
+
+class FieldDecoder(Decoder):
+    """EG3D's decoder with a steeper density, so that a surface can be thinner than a sample's step."""
+
+    def forward(self, sampled: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 3, N, C] -> features [B, N, F] in (-0.001, 1.001), raw sigma [B, N, 1]."""
+        features, sigma = super().forward(sampled)
+        return features, DENSITY_GAIN * sigma
+
+
+class Upsampler(nn.Module):
+    """Super-resolution by four: features and a four-channel picture (premultiplied colour, coverage)."""
+
+    def __init__(self, features: int, channels: tuple[int, int], w_dim: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.block0 = SynthesisBlock(features, channels[0], w_dim, 2 * size, 4)
+        self.block1 = SynthesisBlock(channels[0], channels[1], w_dim, 4 * size, 4, is_last=True)
+
+    def forward(self, features: Tensor, picture: Tensor, w: Tensor) -> Tensor:
+        """[B, F, h, h], [B, 4, h, h] and [B, D] -> [B, 4, 4 * size, 4 * size]."""
+        if features.shape[-1] != self.size:
+            resize = {"size": (self.size, self.size), "mode": "bilinear", "antialias": True}
+            features, picture = F.interpolate(features, **resize), F.interpolate(picture, **resize)
+        rows = w[:, None].expand(-1, 3, -1)
+        features, picture = self.block0(features, picture, rows, noise_mode="none")
+        return self.block1(features, picture, rows, noise_mode="none")[1]
+
+
+class Heads(nn.Module):
+    """The bundled generator; implements `hfinv.generators.base.Generator`."""
+
+    def __init__(self, card: Card) -> None:
+        """
+        Args:
+            card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
+                upsampler_channels, ray_size, samples (coarse, fine), near and far.
+        """
+        super().__init__()
+        self.card = card
+        a = card.arguments
+        self.mapping = FactorMapping(len(card.factors), card.w_dim)
+        self.backbone = Synthesis(
+            card.w_dim,
+            a["plane_resolution"],
+            3 * a["plane_channels"],
+            channel_base=a["channel_base"],
+            channel_max=a["channel_max"],
+        )
+        self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
+        self.upsampler = Upsampler(
+            a["plane_channels"], tuple(a["upsampler_channels"]), card.w_dim, card.image_size // 4
+        )
+        for layer in self.modules():
+            if isinstance(layer, SynthesisLayer):
+                layer.noise_const, layer.noise_strength = None, None
+        # Convolutions run about twice as fast on a CPU with a pixel's channels side by side.
+        self.to(memory_format=torch.channels_last)
+
+    def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
+        """[B, Z] -> w_plus [B, L, D], all L rows equal."""
+        with full_precision(z):
+            w = self.mapping.w_avg.lerp(self.mapping(z), truncation)
+        return w[:, None].expand(-1, self.card.num_ws, -1)
+
+    def mean_latent(self) -> Tensor:
+        """[1, L, D]."""
+        return self.mapping.w_avg.expand(1, self.card.num_ws, -1)
+
+    def latent_scale(self) -> Tensor:
+        """[1, 1, D]."""
+        return self.mapping.w_std[None, None]
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        """[B, L, D] -> [B, 3, C, h, h]."""
+        planes = self.backbone(w_plus, noise_mode="none")
+        return planes.unflatten(1, (3, -1))
+
+    def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour features and density of points in space.
+
+        Args:
+            planes: [B, 3, C, h, h].
+            points: [B, N, 3], world units.
+
+        Returns:
+            features [B, N, F], the first three are RGB in [0, 1]; raw sigma [B, N, 1].
+        """
+        return self.decoder(sample_planes(planes.float(), points, self.card.box, "fixed"))
+
+    def density(self, planes: Tensor, points: Tensor) -> Tensor:
+        """[B, N, 3] in world units -> raw sigma [B, N, 1]."""
+        return self.field(planes, points)[1]
+
+    def march(
+        self,
+        planes: Tensor,
+        origins: Tensor,
+        directions: Tensor,
+        samples: tuple[int, int] | None = None,
+        jitter: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Composite the field along rays.
+
+        Args:
+            planes: [B, 3, C, h, h] or [1, ...].
+            origins, directions: [B, N, 3], world frame, unit directions.
+            samples: coarse and fine samples a ray.
+            jitter: moves the samples at random; only while training.
+
+        Returns:
+            premultiplied features [B, N, F]; opacity [B, N, 1]; distance [B, N, 1].
+        """
+        coarse, fine = samples or self.card.arguments["samples"]
+        options = RayOptions(
+            near=self.card.arguments["near"],
+            far=self.card.arguments["far"],
+            coarse=coarse,
+            fine=fine,
+            box=self.card.box,
+            order="fixed",
+        )
+        features, distance, opacity = render_rays(
+            planes.float(), self.decoder, origins, directions, options, jitter
+        )
+        return features, opacity, distance
+
+    def upsample(self, features: Tensor, opacity: Tensor, w_plus: Tensor) -> Tensor:
+        """The final picture, premultiplied.
+
+        Args:
+            features: [B, F, h, h], premultiplied, from `march`.
+            opacity: [B, 1, h, h].
+            w_plus: [B, L, D] or [1, L, D].
+
+        Returns:
+            [B, 4, H, H]: colour in [-1, 1] times coverage, then coverage; neither clamped.
+        """
+        centred = 2 * features - opacity
+        picture = torch.cat([centred[:, :3], opacity], 1)
+        return self.upsampler(centred, picture, w_plus[:, -1].expand(len(features), -1))
+
+    def render(
+        self,
+        planes: Tensor,
+        w_plus: Tensor,
+        camera: Camera,
+        *,
+        size: int | None = None,
+        samples: tuple[int, int] | None = None,
+        superresolve: bool = True,
+        background: float | None = 1.0,
+    ) -> Rendering:
+        """Draw the planes as the cameras see them; see `hfinv.generators.base.Generator.render`."""
+        size = size or self.card.arguments["ray_size"]
+        background = 1.0 if background is None else background
+        features, opacity, distance = (
+            x.mT.unflatten(-1, (size, size)) for x in self.march(planes, *camera.rays(size), samples)
+        )
+        raw = 2 * features[:, :3] - opacity + (1 - opacity) * background
+        if not superresolve:
+            return Rendering(raw, opacity, raw, opacity, distance)
+        picture = self.upsample(features, opacity, w_plus)
+        alpha = picture[:, 3:].clamp(0, 1)
+        return Rendering(picture[:, :3] + (1 - alpha) * background, alpha, raw, opacity, distance)
