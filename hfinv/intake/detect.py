@@ -1,0 +1,173 @@
+"""Where the faces are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from hfinv.image import to_tensor
+from hfinv.intake import graph
+from hfinv.intake.resample import apply, compose, draw, invert, quarter_turns, shift_scale
+
+FAR, NEAR = "face_detection_back", "face_detector"
+"""The first finds faces of any size; the second those that fill the frame, should the first miss them."""
+CLEARLY_UPRIGHT = 0.75
+"""Below this score the photo may lie on its side, and all four turns are tried."""
+SAME_FACE = 0.3
+"""Boxes that overlap by more (intersection over union) are one face."""
+ANCHORS = ((16, 2), (8, 6))
+"""Cells along a side, and guesses in each, in the detectors' order."""
+TILES = 3
+"""Where the whole photo shows no face, it is searched in this many parts a side,"""
+TILE = 0.5
+"""each of which is this much of the whole, so that they overlap by half."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face, in pixels of the picture it was found in."""
+
+    score: float
+    """In [0, 1]."""
+    box: np.ndarray
+    """[2, 2]: left top, right bottom corner."""
+    keypoints: np.ndarray
+    """[6, 2]: the subject's right eye, left eye, nose tip, mouth, right ear, left ear."""
+
+
+def detect(photo: np.ndarray, min_score: float) -> tuple[int, list[Detection]]:
+    """Find the faces, and which way is up.
+
+    Args:
+        photo: uint8 [H, W, 3].
+        min_score: detections below it are dropped.
+
+    Returns:
+        The quarter turns (of `np.rot90`) that put the photo upright, and the faces in pixels of the
+        photo so turned, surest first.
+    """
+    height, width = photo.shape[:2]
+    frame = (0.0, 0.0, float(width), float(height))
+    turns, found = _search(photo, [frame], min_score)
+    if not found:
+        turns, found = _search(photo, _tiles(width, height), min_score)
+    upright_from_photo = quarter_turns(turns, width, height)
+    return turns, _without_repeats([_moved(d, upright_from_photo) for d in found])
+
+
+def _search(
+    photo: np.ndarray, frames: list[tuple[float, float, float, float]], min_score: float
+) -> tuple[int, list[Detection]]:
+    """Quarter turns, and the faces in pixels of the photo as it is; the turn with the surest face wins."""
+    results: dict[int, list[Detection]] = {}
+    for turns in range(4):
+        results[turns] = [d for frame in frames for d in _in_frame(photo, frame, turns, min_score)]
+        if turns == 0 and _best(results[0]) >= CLEARLY_UPRIGHT:
+            break
+    turns = max(results, key=lambda t: _best(results[t]))
+    return turns, results[turns]
+
+
+def _best(found: list[Detection]) -> float:
+    return max((d.score for d in found), default=0.0)
+
+
+def _tiles(width: int, height: int) -> list[tuple[float, float, float, float]]:
+    """Overlapping parts of the photo: left, top, width, height."""
+    w, h = width * TILE, height * TILE
+    steps = [i * (1 - TILE) / (TILES - 1) for i in range(TILES)]
+    return [(width * x, height * y, w, h) for y in steps for x in steps]
+
+
+def _in_frame(
+    photo: np.ndarray, frame: tuple[float, float, float, float], turns: int, min_score: float
+) -> list[Detection]:
+    for name in (FAR, NEAR):
+        network = graph.load(name)
+        square_from_photo = _letterbox(frame, network.size)
+        square = draw(photo, square_from_photo, network.size, cv2.BORDER_CONSTANT)
+        with torch.inference_mode():
+            found = network(to_tensor(np.rot90(square, turns)))
+        found = _decode(found["boxes"], found["scores"], network.size, min_score)
+        if found:
+            turned_from_square = quarter_turns(turns, network.size, network.size)
+            photo_from_turned = invert(compose(turned_from_square, square_from_photo))
+            return [_moved(d, photo_from_turned) for d in found]
+    return []
+
+
+def _letterbox(frame: tuple[float, float, float, float], size: int) -> np.ndarray:
+    """Takes the frame into the middle of a size x size square."""
+    left, top, width, height = frame
+    scale = size / max(width, height)
+    shift = (size / 2 - scale * (left + width / 2), size / 2 - scale * (top + height / 2))
+    return shift_scale((scale, scale), shift)
+
+
+def _decode(boxes: Tensor, scores: Tensor, size: int, min_score: float) -> list[Detection]:
+    """The network's answers about its anchors, merged into faces.
+
+    Args:
+        boxes: [1, A, 16]: centre (from the anchor), sides, then six points (from the anchor), in pixels.
+        scores: [1, A, 1], logits.
+    """
+    chances = torch.sigmoid(scores[0, :, 0]).double().numpy()
+    kept = chances >= min_score
+    values = boxes[0].double().numpy()[kept].reshape(-1, 8, 2)
+    anchors = _anchors()[kept] * size
+    centre, sides = values[:, 0] + anchors, values[:, 1]
+    points = values[:, 2:] + anchors[:, None]
+    corners = np.stack([centre - sides / 2, centre + sides / 2], 1)  # [A, 2, 2]
+    return _merged(np.concatenate([corners, points], 1), chances[kept])
+
+
+def _anchors() -> np.ndarray:
+    """[896, 2] in [0, 1], the middles of the cells."""
+    grids = []
+    for cells, guesses in ANCHORS:
+        middles = (np.arange(cells) + 0.5) / cells
+        x, y = np.meshgrid(middles, middles)
+        grids.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), guesses, 0))
+    return np.concatenate(grids)
+
+
+def _merged(guesses: np.ndarray, scores: np.ndarray) -> list[Detection]:
+    """Average the guesses [A, 8, 2] of each face, weighted by their scores."""
+    found = []
+    order = np.argsort(-scores, kind="stable")
+    while len(order):
+        same = _overlap(guesses[order, :2], guesses[order[0], :2]) > SAME_FACE
+        same[0] = True
+        weights = scores[order[same]]
+        mean = np.tensordot(weights, guesses[order[same]], 1) / weights.sum()
+        found.append(Detection(float(weights[0]), mean[:2], mean[2:]))
+        order = order[~same]
+    return found
+
+
+def _without_repeats(found: list[Detection]) -> list[Detection]:
+    """Faces seen in two overlapping tiles, once; surest first."""
+    kept: list[Detection] = []
+    for each in sorted(found, key=lambda d: -d.score):
+        if all(_overlap(each.box[None], other.box)[0] <= SAME_FACE for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Intersection over union of [A, 2, 2] boxes with one."""
+    low, high = np.maximum(boxes[:, 0], box[0]), np.minimum(boxes[:, 1], box[1])
+    common = (high - low).clip(0).prod(-1)
+    union = (boxes[:, 1] - boxes[:, 0]).prod(-1) + (box[1] - box[0]).prod(-1) - common
+    return common / union
+
+
+def _moved(detection: Detection, affine: np.ndarray) -> Detection:
+    """The same face in another picture; the box stays upright there."""
+    corners = apply(affine, detection.box)
+    box = np.stack([corners.min(0), corners.max(0)])
+    return Detection(detection.score, box, apply(affine, detection.keypoints))
