@@ -1,0 +1,320 @@
+"""Hair: a few thousand locks combed over the scalp, drawn as tapered ribbons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from hfinv.training.factors import Named
+from hfinv.training.morph import base
+from hfinv.training.skin import ramp
+from hfinv.training.surface import vertex_normals
+
+POINTS = 11
+"""Along a lock."""
+HALF_WIDTH = 0.042
+"""Of a lock at its root, decimetres; roots stand about 0.035 apart."""
+CROWN = np.array([0.0, 8.42, -0.25])
+"""The whorl from which hair flows away, decimetres at rest."""
+AXIS = np.array([0.0, 7.25, 0.15])
+"""A point inside the head from which outward is measured."""
+BROW = 7.50
+"""Height at which a fringe ends."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the factors say of the hair; lengths in decimetres."""
+
+    length: float
+    sides: float
+    """Length of the sides relative to the top, in (0, 1]."""
+    fringe: float
+    """0 combed off the forehead, 1 combed onto it."""
+    parting: float
+    """x of the parting."""
+    volume: float
+    """Thickness of the hair's layer."""
+    curl: float
+    """0 straight, 1 tight."""
+    hairline: float
+    """Degrees by which the front hairline recedes."""
+    density: float
+    """Locks whose order is above it are gone."""
+
+
+@dataclass(frozen=True)
+class Roots:
+    """What is the same of every head's locks: places at rest and random numbers; [R] or [R, 3]."""
+
+    rest: np.ndarray
+    normal: np.ndarray
+    top: np.ndarray
+    front: np.ndarray
+    side: np.ndarray
+    layer: np.ndarray
+    """How far out in the volume, in [0, 1]."""
+    vary: np.ndarray
+    """[R, 4], N(0, 1)."""
+    shade: np.ndarray
+    """Factor on the colour."""
+
+
+def style_of(factors: Named) -> Style:
+    """Read the hair factors, with what is usual for women, men, ages and ancestries."""
+    male, age, (african, _, _) = factors.male, factors.age, factors.ancestry
+    wish = factors["hair_length"] + 0.75 * (1 - 2 * male)
+    curl = factors["hair_curl"] + 1.6 * african - 0.3
+    curled = 1 / (1 + np.exp(-1.8 * (curl - 0.8)))
+    length = np.interp(wish, [-3, -2, -1, 0, 1, 2, 3], [0.08, 0.16, 0.40, 0.95, 2.1, 3.3, 4.2])
+    length = length * (1 - 0.35 * curled)
+    short = 1 / (1 + np.exp(2.5 * (length - 1.2)))  # only short hair is cut shorter at the sides
+    sides = 1 - short * (0.25 + 0.6 / (1 + np.exp(1.5 * factors["hair_sides"] + 0.8 - 1.6 * male)))
+    fringe = 1 / (1 + np.exp(-1.6 * (factors["hair_fringe"] - 0.4)))
+    volume = (
+        0.16
+        * np.exp(0.35 * factors["hair_volume"])
+        * (0.45 + 0.55 * np.tanh(length / 0.8))
+        * (1 + 0.9 * curled)
+    )
+    recede = factors["hair_line"] + 1.2 * male * age - 0.8
+    density = factors["hair_density"] + 0.9 * (1 - male) - 0.5 * male * age + 0.3
+    return Style(
+        length=float(length),
+        sides=float(sides),
+        fringe=float(fringe),
+        parting=0.35 * float(np.tanh(factors["hair_parting"])),
+        volume=float(volume),
+        curl=float(curled),
+        hairline=9 * float(np.log1p(np.exp(1.5 * recede))),
+        density=float(np.clip((density + 3.0) / 1.8, 0, 1.3)),
+    )
+
+
+@cache
+def roots() -> Roots:
+    """The fixed part of the locks."""
+    head = base()
+    rest = on_roots(head.rest[: head.body])
+    normal = on_roots(vertex_normals(head.rest[: head.body], head.coarse_faces))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    rng = np.random.default_rng(11)
+    count = len(rest)
+    azimuth = np.degrees(np.arctan2(np.abs(rest[:, 0]), rest[:, 2] - 0.25))
+    top = ramp(rest[:, 1], 7.75, 8.2)
+    return Roots(
+        rest=rest,
+        normal=normal,
+        top=top,
+        front=ramp(-azimuth, -75, -35) * ramp(rest[:, 1], 7.7, 8.0),
+        side=1 - top,
+        layer=rng.uniform(0, 1, count) ** 0.8,
+        vary=rng.normal(size=(count, 4)).clip(-2.2, 2.2),
+        shade=np.exp(0.16 * rng.normal(size=count)),
+    )
+
+
+def on_roots(values: np.ndarray) -> np.ndarray:
+    """[coarse body, C] -> [R, C] at the roots."""
+    head = base()
+    return (values[head.coarse_faces[head.root_faces]] * head.root_weights[:, :, None]).sum(1)
+
+
+def growth(points: np.ndarray, style: Style) -> np.ndarray:
+    """[N] in [0, 1]: how much hair is left at points [N, 3] of the head at rest."""
+    x, y, z = points.T
+    angle = np.degrees(np.arctan2(y - 7.55, z - 0.25))  # 35 at the front hairline, 90 on top
+    line = 27 + style.hairline * (
+        1 + 1.2 * np.minimum(np.abs(x) / 0.5, 1.2) ** 2 * ramp(y, 7.6, 7.9)
+    )
+    kept = np.where(y > 7.55, ramp(angle - line, 0, 9), 1.0)
+    order = 0.12 + 0.80 * ramp(y, 7.35, 8.25) * (1 - 0.25 * ramp(-z, 0.2, 0.7))
+    return kept * ramp(style.density - order, 0, 0.16)
+
+
+def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
+    """Grow the locks on a head.
+
+    Args:
+        body: [V, 3], the coarse body, decimetres.
+        style: the hair.
+
+    Returns:
+        points [L, POINTS, 3] and the indices [L] of the roots that have a lock.
+    """
+    root = roots()
+    left = growth(root.rest, style)
+    alive = np.flatnonzero(left > 0.02)
+    skin = Collider(body)
+    start = on_roots(body)[alive]
+    normal = on_roots(skin.normals)[alive]
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    length = lock_lengths(style)[alive] * left[alive]
+    step = (length / (POINTS - 1))[:, None]
+    layer = root.layer[alive]
+    lift = 0.25 + 0.5 * style.curl + 0.5 * np.exp(-style.length / 0.3)
+    heading = unit(combing(style)[alive] + lift * normal + 0.10 * root.vary[alive, :3])
+    aim = heading
+    place = start - 0.02 * normal
+    chain = [place]
+    for k in range(1, POINTS):
+        t = k / (POINTS - 1)
+        fall = np.array([0, -1.0, 0]) * step * (1.6 - 1.1 * style.curl)
+        hold = max(0.0, 1 - 2.0 * t) * (0.10 + 0.25 * style.curl)
+        heading = unit(heading + hold * aim + fall)
+        place, heading = skin.push(
+            place + step * heading, heading, style.volume * layer * min(1.0, 2.5 * t)
+        )
+        place, heading = off_face(
+            place, heading, root.rest[alive, 0] - style.parting, layer, step[:, 0], t
+        )
+        chain.append(place)
+    return curled(np.stack(chain, 1), style, root.vary[alive], length), alive
+
+
+class Collider:
+    """Keeps points outside the body."""
+
+    def __init__(self, body: np.ndarray) -> None:
+        self.vertices = body
+        self.normals = vertex_normals(body, base().coarse_faces)
+        outer = outside()
+        self.tree = cKDTree(body[outer])
+        self.outer = outer
+
+    def push(
+        self, points: np.ndarray, heading: np.ndarray, gap: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Move points [N, 3] to at least `gap` [N] off the skin; headings [N, 3] then slide along it."""
+        distance, near = self.tree.query(points, k=3)
+        weight = 1 / (distance + 0.02) ** 2
+        weight = (weight / weight.sum(1, keepdims=True))[:, :, None]
+        near = self.outer[near]
+        normal = unit((self.normals[near] * weight).sum(1))
+        height = ((points - (self.vertices[near] * weight).sum(1)) * normal).sum(1)
+        lack = np.where((distance[:, 0] < 0.7) | (height < 0), gap - height, -1.0)
+        pushed = np.clip(lack, 0, 0.3)[:, None] * normal
+        into = np.minimum((heading * normal).sum(1), 0) * ramp(lack, -0.03, 0.03)
+        return points + pushed, unit(heading - into[:, None] * normal)
+
+
+@cache
+def outside() -> np.ndarray:
+    """Coarse body vertices that hair can touch: not the mouth's lining, not the eye sockets."""
+    head = base()
+    return np.flatnonzero(head.openness[: head.body] > 0.22)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """[..., 3] scaled to length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+
+
+def lock_lengths(style: Style) -> np.ndarray:
+    """[R] decimetres."""
+    root = roots()
+    length = style.length * (1 + 0.12 * root.vary[:, 3]).clip(0.6, 1.4)
+    length = length * (1 - (1 - style.sides) * root.side)
+    onto = style.fringe * root.front
+    reach = 1.15 * np.maximum(root.rest[:, 1] - BROW, 0.1) + 0.9 * np.maximum(
+        1.05 - root.rest[:, 2], 0
+    )
+    reach = reach * (1 + 0.08 * root.vary[:, 3])
+    cut = -0.05 * np.logaddexp(-length / 0.05, -reach / 0.05)  # a smooth minimum
+    return np.maximum(length + onto * (cut - length), 0.03)
+
+
+def combing(style: Style) -> np.ndarray:
+    """[R, 3] unit directions along the scalp in which locks set out."""
+    root = roots()
+    away = unit(root.rest - CROWN)
+    across = np.tanh((root.rest[:, 0] - style.parting) * 4)
+    aside = np.stack([across, np.full(len(across), -0.1), np.full(len(across), -0.45)], 1)
+    onto = np.stack([0.35 * across, np.full(len(across), -0.2), np.ones(len(across))], 1)
+    front = style.fringe * onto + (1 - style.fringe) * aside
+    blend = (root.front * 0.95)[:, None]
+    down = np.array([0, -0.6, -0.15]) * root.side[:, None]
+    flow = (1 - blend) * (away + down + 0.45 * aside * root.top[:, None]) + blend * front
+    return unit(flow - (flow * root.normal).sum(1, keepdims=True) * root.normal)
+
+
+def off_face(
+    place: np.ndarray,
+    heading: np.ndarray,
+    side: np.ndarray,
+    layer: np.ndarray,
+    step: np.ndarray,
+    t: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw hair that hangs before the face aside, to the side of the parting [N] that it grows on."""
+    x, y, z = place.T
+    wanted = ramp(-y, -BROW - 0.08, -BROW + 0.22) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
+    sign = np.tanh(side * 12)
+    aside = np.clip(wanted - x * sign, 0, 0.6 * step + 0.02) * np.abs(sign)
+    place = place + np.stack([sign * aside, 0 * aside, -0.3 * aside], 1)
+    pull = aside / np.maximum(step, 0.01) * 0.35
+    return place, unit(heading + np.stack([sign * pull, 0 * pull, -0.5 * pull], 1))
+
+
+def curled(points: np.ndarray, style: Style, vary: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Wind locks [L, POINTS, 3] round their own course."""
+    t = np.linspace(0, 1, POINTS)
+    course = unit(np.gradient(points, axis=1))
+    aside = unit(np.cross(course, np.array([0.3, 0.9, 0.2])))
+    over = np.cross(course, aside)
+    phase = 3.0 * vary[:, :1] + 2 * np.pi * t * (1.2 + 1.2 * style.curl)
+    size = (0.012 + 0.085 * style.curl) * np.tanh(length / 0.6)[:, None] * np.minimum(2 * t, 1)
+    return (
+        points
+        + aside * (size * np.cos(phase))[..., None]
+        + over * (size * np.sin(phase))[..., None]
+    )
+
+
+@dataclass(frozen=True)
+class Locks:
+    """Drawn hair."""
+
+    vertices: np.ndarray
+    """[N, 3] decimetres."""
+    faces: np.ndarray
+    """[F, 3]."""
+    normals: np.ndarray
+    """[N, 3] unit, for the light: outwards from the head, a little rounded over each lock."""
+    albedo: np.ndarray
+    """[N, 3] linear, inner and root parts darker."""
+
+
+def draw_locks(points: np.ndarray, chosen: np.ndarray, style: Style, colour: np.ndarray) -> Locks:
+    """Ribbons along the locks [L, POINTS, 3] of the roots [L], in a linear hair colour [3]."""
+    root = roots()
+    count = len(points)
+    t = np.linspace(0, 1, POINTS)
+    course = unit(np.gradient(points, axis=1))
+    out = points - AXIS
+    out[..., 1] = np.where(out[..., 1] > 0, out[..., 1], 0.15 * out[..., 1])
+    out = unit(out)
+    flat = unit(np.cross(course, out))
+    roll = 0.35 * root.vary[chosen, 2][:, None, None]
+    across = np.cos(roll) * flat + np.sin(roll) * np.cross(course, flat)
+    wide = HALF_WIDTH * (1 + 0.25 * min(style.length, 3.0)) * (1 - 0.75 * t**2)
+    wide = np.minimum(wide, 0.02 + 0.25 * lock_lengths(style)[chosen][:, None])
+    edge = across * wide[..., None]
+    vertices = np.stack([points - edge, points + edge], 2)  # [L, POINTS, 2, 3]
+    normals = unit(np.stack([out - 0.45 * across, out + 0.45 * across], 2))
+    sheen = np.sqrt(np.clip(1 - (course @ np.array([0.0, 0.8, 0.6])) ** 2, 0, 1))
+    inner = 0.60 + 0.40 * root.layer[chosen][:, None]
+    shade = (
+        root.shade[chosen][:, None]
+        * inner
+        * (0.62 + 0.38 * np.minimum(2.5 * t, 1))
+        * (0.75 + 0.45 * sheen)
+    )
+    albedo = shade[:, :, None, None] * colour * np.ones((1, 1, 2, 1))
+    a = (np.arange(count)[:, None] * POINTS + np.arange(POINTS - 1)) * 2
+    quads = np.stack([a, a + 1, a + 3, a + 2], -1).reshape(-1, 4)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return Locks(vertices.reshape(-1, 3), faces, normals.reshape(-1, 3), albedo.reshape(-1, 3))

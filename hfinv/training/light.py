@@ -1,0 +1,50 @@
+"""Soft, view-independent light: nine spherical harmonics of irradiance, then sRGB."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hfinv.training.factors import Named
+
+FLOOR = 0.18
+"""No side of a head is darker than this part of white light."""
+
+
+def light_coefficients(factors: Named) -> np.ndarray:
+    """[9, 3]: irradiance over 1, y, z, x, xy, yz, 3z^2 - 1, xz, x^2 - y^2 of the normal; about 1 to the front."""
+    t = {
+        k: float(np.tanh(factors[f"light_{k}"] / 2.0))
+        for k in ("right", "above", "front", "rim", "diagonal")
+    }
+    coefficients = np.zeros(9)
+    coefficients[0] = 0.70
+    coefficients[1] = 0.20 + 0.18 * t["above"]
+    coefficients[2] = 0.30 + 0.16 * t["front"]
+    coefficients[3] = 0.34 * t["right"]
+    coefficients[4] = 0.10 * t["diagonal"]
+    coefficients[6] = -0.05 * t["rim"]
+    coefficients[8] = 0.07 * t["rim"]
+    warm, tint = 0.10 * np.tanh(factors["light_warm"] / 2), 0.05 * np.tanh(
+        factors["light_tint"] / 2
+    )
+    colour = np.exp(
+        0.16 * 3 * np.tanh(factors["light_level"] / 3)
+        + np.array([warm - tint / 2, tint, -warm - tint / 2])
+    )
+    return coefficients[:, None] * colour
+
+
+def irradiance(coefficients: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """[V, 3] light that falls on unit normals [V, 3]; never below the floor, and smooth there."""
+    x, y, z = normals.T
+    basis = np.stack(
+        [np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], 1
+    )
+    light = basis.astype(np.float32) @ coefficients.astype(np.float32)
+    return FLOOR + 0.05 * np.logaddexp(0, (light - FLOOR) / 0.05)
+
+
+def to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Linear light, 1 is white -> sRGB in [0, 1] float32; highlights bend instead of clipping."""
+    bent = np.where(linear > 0.7, 0.7 + 0.3 * np.tanh((linear - 0.7) / 0.3), linear)
+    return (np.clip(bent, 0, 1) ** np.float32(1 / 2.2)).astype(np.float32)

@@ -1,0 +1,159 @@
+"""The paint of a synthetic head: skin, scalp, beard, lips, cloth, eyes, mouth; linear albedo, before light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from hfinv.training.factors import SKINS, Named
+from hfinv.training.morph import base
+from hfinv.training.surface import Subdivision
+
+DATA = Path(__file__).parent / "data"
+EFFECTS = 5
+"""Label effects before the components: mean, male, age, African, East Asian."""
+CLOTH_OFFSET = 0.05
+"""Decimetres that cloth stands off the skin."""
+
+
+def decoded(codes: np.ndarray, plan: Subdivision) -> np.ndarray:
+    """[C, V, 3] int8: undo the edge prediction that keeps skins.npz small."""
+    residual = np.ascontiguousarray(codes.transpose(2, 0, 1)).astype(np.int16)  # [V, C, 3]
+    done = len(residual) - sum(len(edges) for edges in plan.edges)
+    for edges in plan.edges:
+        guess = (residual[edges[:, 0]] + residual[edges[:, 1]]) >> 1
+        residual[done : done + len(edges)] = (residual[done : done + len(edges)] + guess).astype(
+            np.int8
+        )
+        done += len(edges)
+    return residual.transpose(1, 0, 2).astype(np.int8)
+
+
+@cache
+def skin_fields() -> np.ndarray:
+    """[EFFECTS + SKINS, V * 3] float32, sRGB values: label effects, then unit-variance components."""
+    with np.load(DATA / "skins.npz") as stored:
+        codes = decoded(stored["codes"], base().plan)
+        scales = stored["scales"]
+    return (codes.astype(np.float32) * scales[:, None, None]).reshape(len(codes), -1)
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Where on the refined body things are painted, measured on the head at rest; [V] each, in [0, 1]."""
+
+    lips: np.ndarray
+    brows: np.ndarray
+    beard: np.ndarray
+    inside: np.ndarray
+    """The mouth's lining and the eye sockets."""
+    neck: np.ndarray
+    """Height below which cloth begins, for a middling neckline, less the vertex's own height; decimetres."""
+
+
+@cache
+def zones() -> Zones:
+    """The painted zones; placed by the model's landmarks."""
+    head = base()
+    x, y, z = head.plan.refine(head.rest[: head.body]).T
+    x = np.abs(x)
+    lips = ramp(1.15 - (x / 0.27) ** 2 - ((y - 6.595) / 0.115) ** 2, 0.0, 0.5) * ramp(z, 1.30, 1.42)
+    brow = np.interp(
+        x, [0.05, 0.106, 0.2, 0.34, 0.48, 0.58, 0.7], [7.40, 7.41, 7.43, 7.464, 7.45, 7.39, 7.28]
+    )
+    brows = (
+        np.exp(-(((y - brow) / 0.035) ** 2))
+        * ramp(z, 1.1, 1.2)
+        * ramp(x, 0.05, 0.1)
+        * ramp(-x, -0.66, -0.56)
+    )
+    cheek = np.interp(
+        x, [0, 0.15, 0.25, 0.4, 0.55, 0.66, 0.76], [6.80, 6.78, 6.72, 6.66, 6.80, 7.05, 7.35]
+    )
+    beard = ramp(cheek - y, 0.0, 0.1) * ramp(y, 6.05, 6.25) * ramp(z, 0.60, 0.78) * (1 - lips)
+    beard *= ramp(np.abs(x) + 8 * np.abs(y - 6.42), 0.16, 0.3) * 0.5 + 0.5
+    open_part = head.openness
+    inside = ramp(0.16 - open_part, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
+    return Zones(lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) - y)
+
+
+def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def hair_colour(factors: Named) -> np.ndarray:
+    """[3] linear albedo of the hair."""
+    african, asian, _ = factors.ancestry
+    dark = 0.55 * factors["hair_darkness"] + 0.45 + 1.1 * african + 0.8 * asian
+    tones = np.log(
+        np.array(
+            [[0.42, 0.29, 0.16], [0.20, 0.12, 0.065], [0.075, 0.042, 0.024], [0.016, 0.013, 0.012]]
+        )
+    )
+    place = 3 / (1 + np.exp(-1.3 * dark))
+    colour = np.exp([np.interp(place, range(4), tones[:, k]) for k in range(3)])
+    red = 1 / (1 + np.exp(-2.2 * (factors["hair_redness"] - 1.5))) * (1 - 0.8 * max(african, asian))
+    lightness = colour.mean() / 0.06
+    colour = (1 - red) * colour + red * np.array([0.17, 0.055, 0.022]) * min(lightness, 1.5)
+    grey = 1 / (1 + np.exp(-2.4 * (factors["hair_grey"] + 3.2 * (factors.age - 0.78))))
+    return (1 - grey) * colour + grey * np.array([0.42, 0.41, 0.40])
+
+
+def skin_albedo(factors: Named) -> np.ndarray:
+    """[V, 3] linear albedo of the refined body's bare skin."""
+    african, asian, _ = factors.ancestry
+    labels = [1.0, factors.male, factors.age, african, asian]
+    weights = np.concatenate([labels, 0.8 * 3 * np.tanh(factors.many("skin", SKINS) / 3)]).astype(
+        np.float32
+    )
+    srgb = (weights @ skin_fields()).reshape(-1, 3)
+    return np.clip(srgb, 0.06, 0.97) ** np.float32(2.2)
+
+
+def body_albedo(factors: Named, covered: np.ndarray) -> np.ndarray:
+    """[V, 3] linear albedo of the refined body.
+
+    Args:
+        factors: the head.
+        covered: [V] in [0, 1], 1 where hair grows on the scalp.
+    """
+    zone = zones()
+    hair = hair_colour(factors)
+    colour = skin_albedo(factors)
+    red = 0.25 * np.tanh(0.7 * factors["lips_red"])
+    colour = colour * np.exp(zone.lips[:, None] * np.array([0.6, -1.6, -1.2]) * red)
+    colour = colour * np.exp(-zone.brows * 0.45 * np.tanh(0.6 * factors["brow_darkness"]))[:, None]
+    stubble = (beard_amount(factors) * zone.beard)[:, None] * 0.85
+    colour = colour * (1 - stubble) + stubble * hair * 0.7
+    colour = mixed(colour, hair * 0.5, 0.93 * covered)
+    colour = mixed(colour, np.array([0.09, 0.025, 0.022]), 0.9 * zone.inside)
+    return mixed(colour, cloth_colour(factors), clothed(factors))
+
+
+def mixed(colour: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """[V, 3] colours, by [V] weights replaced by one other colour."""
+    return colour + weight[:, None] * (other - colour)
+
+
+def beard_amount(factors: Named) -> float:
+    """0 none, 1 full and dark; hardly any on women."""
+    return factors.male / (1 + float(np.exp(-2.0 * (factors["beard"] - 0.7))))
+
+
+def clothed(factors: Named) -> np.ndarray:
+    """[V] in [0, 1]: 1 where the refined body wears cloth."""
+    return ramp(zones().neck - 0.10 * np.tanh(0.6 * factors["cloth_neckline"]), -0.03, 0.03)
+
+
+def cloth_colour(factors: Named) -> np.ndarray:
+    """[3] linear albedo of the shirt."""
+    light = 0.03 + 0.65 / (1 + np.exp(-1.2 * factors["cloth_lightness"]))
+    red, blue = np.tanh(0.5 * factors["cloth_red"]), np.tanh(0.5 * factors["cloth_blue"])
+    return np.clip(
+        light * np.exp([0.7 * red - 0.2 * blue, -0.45 * red, 0.7 * blue - 0.2 * red]), 0.01, 0.85
+    )
