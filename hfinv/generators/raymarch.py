@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hfinv.generators.triplane import sample_planes
 
-CHUNK = 4096
-"""Rays that are marched at once where no gradient is needed."""
+CHUNK = 1024
+"""Rays that are marched at once where no gradient is needed: few enough to stay in a CPU's cache."""
 DENSITY_BIAS = -1.0
 """Added to the raw density before the softplus, so that untrained space is nearly empty."""
 SPREAD = 0.01

@@ -80,7 +80,7 @@ class Decoder(nn.Module):
         Returns:
             features [B, N, O] in (-MARGIN, 1 + MARGIN); raw sigma [B, N, 1], unbounded.
         """
-        decoded = self.net(sampled.mean(1)).float()
+        # A sum's gradient is a view, a mean's is written out once for each plane.
+        decoded = self.net(sampled.sum(1) / sampled.shape[1]).float()
         sigma, colours = decoded.split([1, self.out_features], -1)
-        low, high = colours.new_tensor([-MARGIN, 1 + MARGIN])
-        return torch.lerp(low, high, colours.sigmoid()), sigma
+        return colours.sigmoid() * (1 + 2 * MARGIN) - MARGIN, sigma
