@@ -18,7 +18,7 @@ def _numbered(stem: str, count: int, meaning: str) -> list[Factor]:
 
 _IDENTITY = [
     Factor("gender", "-2 a woman, +2 a man"),
-    Factor("age", "-2 about 21 years, +2 about 88"),
+    Factor("age", "-2 about 20 years, 0 about 45, +2 about 88"),
     Factor("ancestry_african", "+2 African features and skin"),
     Factor("ancestry_asian", "+2 East Asian features and skin"),
     Factor("weight", "-2 a thin face, +2 a full one"),
@@ -110,7 +110,7 @@ class Named:
     @property
     def age(self) -> float:
         """0 at 20 years, 1 at 90."""
-        return float(ndtr(self["age"]))
+        return float(ndtr(self["age"])) ** 1.5  # half are younger than 45
 
     @property
     def ancestry(self) -> np.ndarray:

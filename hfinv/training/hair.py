@@ -15,7 +15,7 @@ from hfinv.training.surface import vertex_normals
 
 POINTS = 11
 """Along a lock."""
-HALF_WIDTH = 0.042
+HALF_WIDTH = 0.038
 """Of a lock at its root, decimetres; roots stand about 0.035 apart."""
 CROWN = np.array([0.0, 8.42, -0.25])
 """The whorl from which hair flows away, decimetres at rest."""
@@ -73,12 +73,12 @@ def style_of(factors: Named) -> Style:
     length = length * (1 - 0.35 * curled)
     short = 1 / (1 + np.exp(2.5 * (length - 1.2)))  # only short hair is cut shorter at the sides
     sides = 1 - short * (0.25 + 0.6 / (1 + np.exp(1.5 * factors["hair_sides"] + 0.8 - 1.6 * male)))
-    fringe = 1 / (1 + np.exp(-1.6 * (factors["hair_fringe"] - 0.4)))
+    fringe = 1 / (1 + np.exp(-2.5 * (factors["hair_fringe"] - 0.4)))
     volume = (
-        0.16
+        0.11
         * np.exp(0.35 * factors["hair_volume"])
         * (0.45 + 0.55 * np.tanh(length / 0.8))
-        * (1 + 0.9 * curled)
+        * (1 + 1.6 * curled)
     )
     recede = factors["hair_line"] + 1.2 * male * age - 0.8
     density = factors["hair_density"] + 0.9 * (1 - male) - 0.5 * male * age + 0.3
@@ -126,13 +126,26 @@ def on_roots(values: np.ndarray) -> np.ndarray:
 def growth(points: np.ndarray, style: Style) -> np.ndarray:
     """[N] in [0, 1]: how much hair is left at points [N, 3] of the head at rest."""
     x, y, z = points.T
-    angle = np.degrees(np.arctan2(y - 7.55, z - 0.25))  # 35 at the front hairline, 90 on top
-    line = 27 + style.hairline * (
-        1 + 1.2 * np.minimum(np.abs(x) / 0.5, 1.2) ** 2 * ramp(y, 7.6, 7.9)
-    )
-    kept = np.where(y > 7.55, ramp(angle - line, 0, 9), 1.0)
+    behind = front_angle(points) - np.interp(np.abs(x), *hairline())
+    recede = style.hairline * (1 + 0.8 * np.minimum(np.abs(x) / 0.5, 1.2) ** 2)
+    kept = 1 - ramp(y, 7.6, 7.75) * (1 - ramp(behind - recede, -6, 3))
     order = 0.12 + 0.80 * ramp(y, 7.35, 8.25) * (1 - 0.25 * ramp(-z, 0.2, 0.7))
     return kept * ramp(style.density - order, 0, 0.16)
+
+
+def front_angle(points: np.ndarray) -> np.ndarray:
+    """[N] degrees about the ears' axis of points [N, 3] at rest: 0 forwards, 90 on top."""
+    return np.degrees(np.arctan2(points[:, 1] - 7.55, points[:, 2] - 0.25))
+
+
+@cache
+def hairline() -> tuple[np.ndarray, np.ndarray]:
+    """|x| in decimetres, and the front angle at which the scalp begins there."""
+    rest = base().plan.refine(base().rest[: base().body])
+    edge = rest[(base().scalp > 0.3) & (rest[:, 1] > 7.6)]
+    x, angle = np.abs(edge[:, 0]), front_angle(edge)
+    centres = np.arange(0.0, 0.76, 0.075)
+    return centres, np.array([np.percentile(angle[np.abs(x - c) < 0.05], 1) for c in centres])
 
 
 def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
@@ -155,21 +168,23 @@ def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
     length = lock_lengths(style)[alive] * left[alive]
     step = (length / (POINTS - 1))[:, None]
     layer = root.layer[alive]
-    lift = 0.25 + 0.5 * style.curl + 0.5 * np.exp(-style.length / 0.3)
-    heading = unit(combing(style)[alive] + lift * normal + 0.10 * root.vary[alive, :3])
+    lift = 0.10 + 0.6 * style.curl + 0.6 * np.exp(-style.length / 0.3)
+    loose = 0.04 + 0.06 * style.curl + 0.08 * np.exp(-style.length / 0.5)
+    heading = unit(combing(style)[alive] + lift * normal + loose * root.vary[alive, :3])
     aim = heading
     place = start - 0.02 * normal
+    free = BROW + 0.08 + 0.4 * (1 - fringed(style)[alive])
     chain = [place]
     for k in range(1, POINTS):
         t = k / (POINTS - 1)
-        fall = np.array([0, -1.0, 0]) * step * (1.6 - 1.1 * style.curl)
+        fall = np.array([0, -1.0, 0]) * np.minimum(step, 0.6) * (3.2 - 2.4 * style.curl)
         hold = max(0.0, 1 - 2.0 * t) * (0.10 + 0.25 * style.curl)
         heading = unit(heading + hold * aim + fall)
         place, heading = skin.push(
             place + step * heading, heading, style.volume * layer * min(1.0, 2.5 * t)
         )
         place, heading = off_face(
-            place, heading, root.rest[alive, 0] - style.parting, layer, step[:, 0], t
+            place, heading, root.rest[alive, 0] - style.parting, layer, step[:, 0], free
         )
         chain.append(place)
     return curled(np.stack(chain, 1), style, root.vary[alive], length), alive
@@ -218,13 +233,18 @@ def lock_lengths(style: Style) -> np.ndarray:
     root = roots()
     length = style.length * (1 + 0.12 * root.vary[:, 3]).clip(0.6, 1.4)
     length = length * (1 - (1 - style.sides) * root.side)
-    onto = style.fringe * root.front
-    reach = 1.15 * np.maximum(root.rest[:, 1] - BROW, 0.1) + 0.9 * np.maximum(
+    onto = ramp(fringed(style), 0.05, 0.5)
+    reach = 0.95 * np.maximum(root.rest[:, 1] - BROW, 0.1) + 0.72 * np.maximum(
         1.05 - root.rest[:, 2], 0
     )
     reach = reach * (1 + 0.08 * root.vary[:, 3])
     cut = -0.05 * np.logaddexp(-length / 0.05, -reach / 0.05)  # a smooth minimum
     return np.maximum(length + onto * (cut - length), 0.03)
+
+
+def fringed(style: Style) -> np.ndarray:
+    """[R] in [0, 1]: how much each root's hair is combed onto the forehead."""
+    return style.fringe * roots().front
 
 
 def combing(style: Style) -> np.ndarray:
@@ -237,7 +257,9 @@ def combing(style: Style) -> np.ndarray:
     front = style.fringe * onto + (1 - style.fringe) * aside
     blend = (root.front * 0.95)[:, None]
     down = np.array([0, -0.6, -0.15]) * root.side[:, None]
-    flow = (1 - blend) * (away + down + 0.45 * aside * root.top[:, None]) + blend * front
+    flow = (1 - blend) * (
+        away + down + np.array([0, 0, -0.25]) + 0.45 * aside * root.top[:, None]
+    ) + blend * front
     return unit(flow - (flow * root.normal).sum(1, keepdims=True) * root.normal)
 
 
@@ -247,12 +269,12 @@ def off_face(
     side: np.ndarray,
     layer: np.ndarray,
     step: np.ndarray,
-    t: float,
+    free: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw hair that hangs before the face aside, to the side of the parting [N] that it grows on."""
+    """Draw hair that hangs before the face, lower than `free`, aside: to the side of the parting that it grows on."""
     x, y, z = place.T
-    wanted = ramp(-y, -BROW - 0.08, -BROW + 0.22) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
-    sign = np.tanh(side * 12)
+    wanted = ramp(free - y, 0.0, 0.3) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
+    sign = np.tanh(side * 30)
     aside = np.clip(wanted - x * sign, 0, 0.6 * step + 0.02) * np.abs(sign)
     place = place + np.stack([sign * aside, 0 * aside, -0.3 * aside], 1)
     pull = aside / np.maximum(step, 0.01) * 0.35
@@ -300,7 +322,7 @@ def draw_locks(points: np.ndarray, chosen: np.ndarray, style: Style, colour: np.
     flat = unit(np.cross(course, out))
     roll = 0.35 * root.vary[chosen, 2][:, None, None]
     across = np.cos(roll) * flat + np.sin(roll) * np.cross(course, flat)
-    wide = HALF_WIDTH * (1 + 0.25 * min(style.length, 3.0)) * (1 - 0.75 * t**2)
+    wide = HALF_WIDTH * (1 + 0.25 * min(style.length, 3.0)) * (1 - 0.85 * t**2)
     wide = np.minimum(wide, 0.02 + 0.25 * lock_lengths(style)[chosen][:, None])
     edge = across * wide[..., None]
     vertices = np.stack([points - edge, points + edge], 2)  # [L, POINTS, 2, 3]

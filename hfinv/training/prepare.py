@@ -217,8 +217,8 @@ def quantised(field: np.ndarray) -> np.ndarray:
 def scalp(rest: np.ndarray) -> np.ndarray:
     """[V] in [0, 1]: 1 where hair grows, from the height of the hairline by azimuth at rest."""
     azimuth = np.degrees(np.arctan2(np.abs(rest[:, 0]), rest[:, 2] - 0.45))
-    angles = [0, 20, 38, 52, 62, 70, 78, 100, 116, 132, 180]
-    heights = [8.18, 8.14, 8.0, 7.8, 7.45, 7.4, 7.5, 7.55, 7.15, 6.85, 6.6]
+    angles = [0, 20, 38, 52, 62, 70, 78, 98, 108, 122, 140, 180]
+    heights = [8.18, 8.14, 8.0, 7.8, 7.45, 7.4, 7.5, 7.5, 7.0, 6.7, 6.6, 6.58]
     line = np.interp(azimuth, angles, heights)
     ear = (np.abs(rest[:, 0]) > 0.76) & (rest[:, 1] < 7.55) & (rest[:, 1] > 6.7)
     return np.clip((rest[:, 1] - line) / 0.09 + 0.5, 0, 1) * ~ear

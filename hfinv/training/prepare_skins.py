@@ -2,7 +2,7 @@
 
     python -m hfinv.training.prepare_skins SKINS.npz PORTRAITS.csv
 
-`SKINS.npz` holds `skins` [N, V, 3] uint8 sRGB on the twice refined head and `names` [N]; `PORTRAITS.csv`
+`SKINS.npz` holds `skins` [N, V, 3] uint8, linear albedo (not sRGB) on the twice refined head and `names` [N]; `PORTRAITS.csv`
 has the columns file, gender, age, country. Portraits named in data/held_out.txt are never used.
 """
 
@@ -20,8 +20,6 @@ from hfinv.training.prepare import DATA
 from hfinv.training.surface import Subdivision, subdivision
 
 COMPONENTS = 30
-GAIN, SATURATION = 1.5, 0.8
-"""The projected skins came out dark and too red; these bring them to plausible albedo."""
 SMOOTHING = 60
 """Steps of neighbour averaging that leave only what side light does to a face."""
 SPOILT = (
@@ -75,15 +73,13 @@ def neighbour_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
 def evened(
     skin: np.ndarray, plan: Subdivision, average: sp.csr_matrix, mirror: np.ndarray, count: int
 ) -> np.ndarray:
-    """[V, 3] uint8 sRGB -> [V, 3] float32 sRGB: side light taken out, brought to plausible albedo."""
-    colour = (skin / 255.0) ** 2.2
+    """[V, 3] uint8, linear albedo -> [V, 3] float32 sRGB, side light taken out."""
+    colour = skin / 255.0
     smooth = np.log(np.maximum(colour[:count], 1e-3)).mean(1)
     for _ in range(SMOOTHING):
         smooth = average @ smooth
     smooth = plan.refine(smooth)
     colour *= np.exp(-0.5 * (smooth - smooth[mirror]))[:, None]
-    grey = colour @ np.array([0.3, 0.59, 0.11])
-    colour = GAIN * (grey[:, None] + SATURATION * (colour - grey[:, None]))
     return (np.clip(colour, 1e-4, 1) ** (1 / 2.2)).astype(np.float32)
 
 

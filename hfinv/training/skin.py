@@ -15,6 +15,8 @@ from hfinv.training.surface import Subdivision
 DATA = Path(__file__).parent / "data"
 EFFECTS = 5
 """Label effects before the components: mean, male, age, African, East Asian."""
+GREY = np.array([0.42, 0.41, 0.40])
+"""Linear albedo of grey hair."""
 CLOTH_OFFSET = 0.05
 """Decimetres that cloth stands off the skin."""
 
@@ -77,7 +79,7 @@ def zones() -> Zones:
     beard *= ramp(np.abs(x) + 8 * np.abs(y - 6.42), 0.16, 0.3) * 0.5 + 0.5
     open_part = head.openness
     inside = ramp(0.16 - open_part, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
-    return Zones(lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) - y)
+    return Zones(lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y)
 
 
 def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -100,15 +102,15 @@ def hair_colour(factors: Named) -> np.ndarray:
     red = 1 / (1 + np.exp(-2.2 * (factors["hair_redness"] - 1.5))) * (1 - 0.8 * max(african, asian))
     lightness = colour.mean() / 0.06
     colour = (1 - red) * colour + red * np.array([0.17, 0.055, 0.022]) * min(lightness, 1.5)
-    grey = 1 / (1 + np.exp(-2.4 * (factors["hair_grey"] + 3.2 * (factors.age - 0.78))))
-    return (1 - grey) * colour + grey * np.array([0.42, 0.41, 0.40])
+    grey = 1 / (1 + np.exp(-2.6 * (factors["hair_grey"] + 3.0 * (factors.age - 0.75))))
+    return ((1 - grey) * colour**0.5 + grey * GREY**0.5) ** 2
 
 
 def skin_albedo(factors: Named) -> np.ndarray:
     """[V, 3] linear albedo of the refined body's bare skin."""
     african, asian, _ = factors.ancestry
     labels = [1.0, factors.male, factors.age, african, asian]
-    weights = np.concatenate([labels, 0.8 * 3 * np.tanh(factors.many("skin", SKINS) / 3)]).astype(
+    weights = np.concatenate([labels, 0.75 * 3 * np.tanh(factors.many("skin", SKINS) / 3)]).astype(
         np.float32
     )
     srgb = (weights @ skin_fields()).reshape(-1, 3)
