@@ -44,12 +44,10 @@ def take_in(photo: np.ndarray, config: IntakeConfig = IntakeConfig()) -> Face:
 def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
     height, width = photo.shape[:2]
 
-    # 1. Find the faces, on a small copy, and put the photo upright.
-    turns, detections = detect(photo, config.min_score)
-    upright = np.ascontiguousarray(np.rot90(photo, turns))
+    # 1. Find the faces and their landmarks, and put the photo upright.
+    turns, upright, found = _find(photo, config)
 
-    # 2. Find each face's landmarks, and take the wanted face.
-    found = [locate(upright, detection) for detection in detections]
+    # 2. Take the wanted face.
     face, count, warnings = choose(found, config)
 
     # 3. Crop it, without turning.
@@ -79,6 +77,17 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
         seen=torch.from_numpy(seen)[None, None],
         faces_found=count,
     )
+
+
+def _find(photo: np.ndarray, config: IntakeConfig) -> tuple[int, np.ndarray, list[Landmarks]]:
+    """Quarter turns, the photo so turned, and the faces in it; a closer look if the first shows none."""
+    for closely in (False, True):
+        turns, detections = detect(photo, config.min_score, closely)
+        upright = np.ascontiguousarray(np.rot90(photo, turns))
+        found = [locate(upright, detection) for detection in detections]
+        if any(face.presence >= config.min_presence for face in found):
+            break
+    return turns, upright, found
 
 
 def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -17,12 +18,16 @@ FAR, NEAR = "face_detection_back", "face_detector"
 """The first finds faces of any size; the second those that fill the frame, should the first miss them."""
 CLEARLY_UPRIGHT = 0.75
 """Below this score the photo may lie on its side, and all four turns are tried."""
+MOST_ROLL = math.radians(45)
+"""A face that leans further is upright in another turn of the photo."""
+COPY = 2048
+"""Longest side of the copy that is searched, in pixels: the detectors see no finer."""
 SAME_FACE = 0.3
 """Boxes that overlap by more (intersection over union) are one face."""
 ANCHORS = ((16, 2), (8, 6))
 """Cells along a side, and guesses in each, in the detectors' order."""
 TILES = 3
-"""Where the whole photo shows no face, it is searched in this many parts a side,"""
+"""For a close look the photo is searched in this many parts a side,"""
 TILE = 0.5
 """each of which is this much of the whole, so that they overlap by half."""
 
@@ -38,34 +43,56 @@ class Detection:
     keypoints: np.ndarray
     """[6, 2]: the subject's right eye, left eye, nose tip, mouth, right ear, left ear."""
 
+    @property
+    def roll(self) -> float:
+        """Of the line through the eyes, radians."""
+        x, y = self.keypoints[1] - self.keypoints[0]
+        return math.atan2(y, x)
 
-def detect(photo: np.ndarray, min_score: float) -> tuple[int, list[Detection]]:
+
+def detect(
+    photo: np.ndarray, min_score: float, closely: bool = False
+) -> tuple[int, list[Detection]]:
     """Find the faces, and which way is up.
 
     Args:
         photo: uint8 [H, W, 3].
         min_score: detections below it are dropped.
+        closely: search the photo part by part, for faces that are small in it.
 
     Returns:
         The quarter turns (of `np.rot90`) that put the photo upright, and the faces in pixels of the
         photo so turned, surest first.
     """
     height, width = photo.shape[:2]
-    frame = (0.0, 0.0, float(width), float(height))
-    turns, found = _search(photo, [frame], min_score)
-    if not found:
-        turns, found = _search(photo, _tiles(width, height), min_score)
-    upright_from_photo = quarter_turns(turns, width, height)
-    return turns, _without_repeats([_moved(d, upright_from_photo) for d in found])
+    shrink = max(height, width) / COPY
+    if shrink > 1:
+        small = (max(round(width / shrink), 1), max(round(height / shrink), 1))
+        copy = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
+    else:
+        copy = photo
+    copy_from_photo = shift_scale((copy.shape[1] / width, copy.shape[0] / height), (0.0, 0.0))
+    turns, found = _search(copy, min_score, closely)
+    photo_from_copy = invert(copy_from_photo)
+    upright_from_copy = compose(quarter_turns(turns, width, height), photo_from_copy)
+    return turns, _without_repeats([_moved(d, upright_from_copy) for d in found])
 
 
-def _search(
-    photo: np.ndarray, frames: list[tuple[float, float, float, float]], min_score: float
-) -> tuple[int, list[Detection]]:
+def _search(photo: np.ndarray, min_score: float, closely: bool) -> tuple[int, list[Detection]]:
     """Quarter turns, and the faces in pixels of the photo as it is; the turn with the surest face wins."""
+    height, width = photo.shape[:2]
+    frames = _tiles(width, height) if closely else [(0.0, 0.0, float(width), float(height))]
+    size = graph.load(FAR).size
+    maps = [_letterbox(frame, size) for frame in frames]
+    squares = [draw(photo, m, size, cv2.BORDER_CONSTANT) for m in maps]
     results: dict[int, list[Detection]] = {}
     for turns in range(4):
-        results[turns] = [d for frame in frames for d in _in_frame(photo, frame, turns, min_score)]
+        results[turns] = []
+        for square, square_from_photo in zip(squares, maps):
+            turned_from_square = quarter_turns(turns, size, size)
+            photo_from_turned = invert(compose(turned_from_square, square_from_photo))
+            found = _in_square(np.rot90(square, turns), min_score, closely)
+            results[turns] += [_moved(d, photo_from_turned) for d in found]
         if turns == 0 and _best(results[0]) >= CLEARLY_UPRIGHT:
             break
     turns = max(results, key=lambda t: _best(results[t]))
@@ -83,21 +110,23 @@ def _tiles(width: int, height: int) -> list[tuple[float, float, float, float]]:
     return [(width * x, height * y, w, h) for y in steps for x in steps]
 
 
-def _in_frame(
-    photo: np.ndarray, frame: tuple[float, float, float, float], turns: int, min_score: float
-) -> list[Detection]:
-    for name in (FAR, NEAR):
-        network = graph.load(name)
-        square_from_photo = _letterbox(frame, network.size)
-        square = draw(photo, square_from_photo, network.size, cv2.BORDER_CONSTANT)
-        with torch.inference_mode():
-            found = network(to_tensor(np.rot90(square, turns)))
-        found = _decode(found["boxes"], found["scores"], network.size, min_score)
-        if found:
-            turned_from_square = quarter_turns(turns, network.size, network.size)
-            photo_from_turned = invert(compose(turned_from_square, square_from_photo))
-            return [_moved(d, photo_from_turned) for d in found]
-    return []
+def _in_square(square: np.ndarray, min_score: float, closely: bool) -> list[Detection]:
+    """Upright faces in a square of `FAR`'s size."""
+    found = _run(FAR, square, min_score)
+    if found or closely:  # what fills a part of the photo was seen in the whole
+        return found
+    size = graph.load(NEAR).size
+    back = square.shape[0] / size
+    small = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    return [_moved(d, shift_scale((back, back), (0.0, 0.0))) for d in _run(NEAR, small, min_score)]
+
+
+def _run(name: str, square: np.ndarray, min_score: float) -> list[Detection]:
+    network = graph.load(name)
+    with torch.inference_mode():
+        answer = network(to_tensor(square))
+    found = _decode(answer["boxes"], answer["scores"], network.size, min_score)
+    return [d for d in found if abs(d.roll) <= MOST_ROLL]
 
 
 def _letterbox(frame: tuple[float, float, float, float], size: int) -> np.ndarray:

@@ -64,10 +64,8 @@ def locate(photo: np.ndarray, detection: Detection) -> Landmarks:
         photo: uint8 [H, W, 3].
         detection: in pixels of the photo.
     """
-    eyes = detection.keypoints[1] - detection.keypoints[0]
-    window = _Window(
-        detection.box.mean(0), ROOM * float(np.ptp(detection.box, 0).max()), _angle(eyes)
-    )
+    side = ROOM * float(np.ptp(detection.box, 0).max())
+    window = _Window(detection.box.mean(0), side, detection.roll)
     for _ in range(PASSES - 1):
         window = _around(_look(photo, window, mirror=False).points)
     return _look(photo, window, mirror=True)

@@ -22,6 +22,12 @@ POINT, OUTLINE = (90, 255, 160), (255, 210, 0)
 AXES = (((255, 70, 70), "x"), ((80, 220, 80), "y"), ((80, 140, 255), "z"))
 UNSEEN = 0.5
 """Brightness of what lies outside the photo."""
+STRIP = 0.35
+"""Brightness of the picture behind the writing."""
+LINE = 28
+"""Height of a line of writing, in pixels."""
+DOT = 1.6
+"""Radius of a landmark, in pixels."""
 SHIFT = 4
 """Bits after the point in OpenCV's coordinates."""
 
@@ -53,7 +59,15 @@ def _draw_landmarks(picture: np.ndarray, landmarks: Tensor) -> None:
     if not landmarks.any():  # none found
         return
     for point in landmarks[0]:
-        cv2.circle(picture, _place(picture, point), 1 << SHIFT, POINT, -1, cv2.LINE_AA, SHIFT)
+        cv2.circle(
+            picture,
+            _place(picture, point),
+            round(DOT * (1 << SHIFT)),
+            POINT,
+            -1,
+            cv2.LINE_AA,
+            SHIFT,
+        )
 
 
 def _draw_axes(picture: np.ndarray, face: Face) -> None:
@@ -84,13 +98,14 @@ def _lines(face: Face) -> list[str]:
 
 
 def _write(picture: np.ndarray, lines: list[str]) -> None:
-    height = picture.shape[0]
+    """Lines of writing on a dark strip at the bottom."""
+    strip = LINE * len(lines) + LINE // 2
+    picture[-strip:] = (picture[-strip:] * STRIP).astype(np.uint8)
     for number, line in enumerate(reversed(lines)):
-        _put(picture, line, (12, height - 14 - 28 * number), WHITE)
+        _put(picture, line, (LINE // 2, picture.shape[0] - LINE // 2 - LINE * number), WHITE)
 
 
 def _put(
     picture: np.ndarray, text: str, place: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
-    for shade, width in ((BLACK, 4), (colour, 1)):
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.65, shade, width, cv2.LINE_AA)
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.65, colour, 1, cv2.LINE_AA)
