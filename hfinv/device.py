@@ -1,0 +1,49 @@
+"""Which processor computes, and what to say when its memory is too small."""
+
+from __future__ import annotations
+
+import torch
+
+from hfinv.errors import HfinvError, UsageError
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device of that name.
+
+    Args:
+        name: `cpu`, `cuda`, `cuda:n`, or `auto` for the first GPU if there is one.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise UsageError(f"there is no device `{name}`", "choose auto, cpu, cuda or cuda:0")
+    if kind == "cuda" and not torch.cuda.is_available():
+        reason = "this machine has no GPU that torch can use"
+        raise UsageError(f"`{name}` was asked for, but {reason}", "use `--device cpu`")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(
+            f"`{name}` was asked for, but GPUs are counted from 0 to {count - 1}",
+            "use `--device cuda`",
+        )
+    return torch.device(name)
+
+
+def out_of_memory(error: BaseException) -> HfinvError | None:
+    """What to tell a person whose memory was too small; None if the error is about something else."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return HfinvError(
+            "the GPU has not enough free memory",
+            "close other programs on it, use `--device cpu`, or make it smaller: `--set tuning.keep_size=32`",
+        )
+    # torch's allocator for the CPU has no exception of its own
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return HfinvError(
+            "there is not enough memory",
+            "close other programs, or make it smaller: `--set tuning.keep_size=32`, `--size 256` when rendering",
+        )
+    return None

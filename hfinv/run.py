@@ -1,0 +1,373 @@
+"""The run directory: stages saved as they finish, found again, resumed.
+
+    face.hfinv/
+      run.json        which hfinv, command, photo, seed, device, libraries; when and how long each stage took
+      settings.toml   every setting as used
+      metrics.jsonl   one line a step
+      STAGE/          stage.json, tensors.safetensors and pictures
+      renders/        what later verbs wrote
+
+Only `run.json` tells times, so that the same work leaves the same bytes everywhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import shlex
+import shutil
+import sys
+import time
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import torch
+
+from hfinv import storage, versions
+from hfinv.errors import HfinvError, UsageError
+from hfinv.image import written_aside
+from hfinv.progress import Progress, Record, Stage, Step, ignore
+from hfinv.rundir import (
+    ABOUT,
+    ELSEWHERE,
+    METRICS,
+    SCHEMA,
+    SETTINGS,
+    locked,
+    make_directory,
+    read_about,
+)
+
+Result = TypeVar("Result")
+AGAIN = "run the same `hfinv invert` again, it goes on where it stopped"
+
+
+class Run:
+    """A directory of finished stages.
+
+        with Run.create(path, first_key_parts={"photo": sha256, "generator": sha256, "seed": 0, "device": "cpu"}) as run:
+            face = run.stage("intake", take_in, photo, config=config.intake, card=generator.card)
+            pivot = run.stage("latent", estimate_latent, generator, perceptual, face, config=config.latent, seed=0)
+
+    Use `create` to make stages, `open` to read them.
+    """
+
+    def __init__(
+        self, path: Path, about: dict[str, Any], device: torch.device | str, progress: Progress
+    ) -> None:
+        self.path, self.about, self.device, self.progress = path, about, device, progress
+        self.key: str = about["key"]
+        """Digest of everything that the next stage's result depends on so far."""
+        self.visited: list[Stage] = []
+        """The stages of this session, in order."""
+        self._lock: typing.IO[str] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        first_key_parts: Mapping[str, str | int | float | None],
+        about: Mapping[str, Any] | None = None,
+        settings: str = "",
+        device: torch.device | str = "cpu",
+        progress: Progress = ignore,
+    ) -> Self:
+        """A run to make stages in: a new one, or one that is there and goes on.
+
+        Args:
+            path: the directory.
+            first_key_parts: what every stage depends on: `photo` (SHA-256 of its bytes), generator, seed, device.
+            about: plain values for people to read in `run.json`, such as the photo's name.
+            settings: the text of `settings.toml`.
+            device: where the stages' tensors go.
+            progress: hears of each stage and each step.
+
+        Raises:
+            UsageError: the directory is something else, or holds the finished stages of another photo.
+            HfinvError: it cannot be written, is in use, or was made by another version.
+        """
+        path = Path(path)
+        make_directory(path)
+        lock = locked(path)
+        try:
+            before = read_about(path) or {}
+            _check_photo(path, before, first_key_parts)
+            facts = {
+                "schema": SCHEMA,
+                "hfinv": versions.of("hfinv"),
+                "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+                "libraries": versions.all_versions(),
+                "inputs": dict(first_key_parts),
+                "key": storage.digest("hfinv run", SCHEMA, dict(first_key_parts)),
+                "created": before.get("created", _now()),
+                "stages": before.get("stages", {}),
+                **(about or {}),
+            }
+            run = cls(path, json.loads(json.dumps(facts)), device, progress)
+            run._lock = lock
+            if run.about != before:
+                run._write_about()
+            run._write_settings(settings)
+        except BaseException:
+            lock.close()
+            raise
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Self:
+        """A run to read.
+
+        Raises:
+            UsageError: there is no run.
+            HfinvError: it was made by another version.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise UsageError(
+                f"there is no run `{path}`", f"make one: `hfinv invert PHOTO --out {path}`"
+            )
+        about = read_about(path)
+        if about is None:
+            raise UsageError(
+                f"`{path}` is not a run, it has no `{ABOUT}`",
+                "name a folder that `hfinv invert` made",
+            )
+        return cls(path, about, device, ignore)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes use the directory."""
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None
+
+    def stage(
+        self,
+        name: str,
+        make: Callable[..., Result],
+        *inputs: Any,
+        config: Any,
+        save_pictures: Callable[[Result, Path], None] | None = None,
+        **more: Any,
+    ) -> Result:
+        """The stage's saved result; made and saved first if the settings so far are new.
+
+        What comes back is always read from disk, so a resumed run cannot differ from a fresh one.
+
+        Args:
+            name: of the stage and its folder.
+            make: called as `make(*inputs, config, **more)`, with `progress` if it takes one. Its return
+                annotation is the result's type, a frozen dataclass.
+            inputs: results of earlier stages and what the first key covers; they have no part in the key.
+            config: the stage's settings; they have.
+            save_pictures: called with the result and the folder to write to, for people to look into.
+            more: further inputs by name.
+        """
+        after, self.key = self.key, storage.digest(self.key, name, config)
+        kind = _result_type(make)
+        kept = self._kept(name, kind)
+        if kept is not None:
+            self._tell(Stage(name, "kept", self._seconds(name)))
+            return kept
+        self.progress(Stage(name, "begun"))
+        start = time.perf_counter()
+        with self._metrics(name) as heard:
+            if "progress" in inspect.signature(make).parameters:
+                more = {"progress": heard, **more}
+            result = make(*inputs, config, **more)
+        self._save(
+            name,
+            result,
+            {"schema": SCHEMA, "stage": name, "key": self.key, "after": after},
+            save_pictures,
+        )
+        seconds = time.perf_counter() - start
+        self.about["stages"] = {
+            **self.about["stages"],
+            name: {"key": self.key, "seconds": round(seconds, 3), "made": _now()},
+        }
+        self._write_about()
+        self._tell(Stage(name, "made", seconds))
+        return storage.read(self.path / name, kind, self.device)
+
+    def load(self, name: str, kind: type[Result]) -> Result:
+        """A finished stage's result.
+
+        Raises:
+            HfinvError: it is not finished, or an earlier stage was made anew since.
+        """
+        if not self._is_current(name):
+            raise HfinvError(f"`{self.path}` has no finished `{name}`", AGAIN)
+        try:
+            return storage.read(self.path / name, kind, self.device)
+        except ValueError as error:
+            raise HfinvError(f"`{self.path / name}` is damaged", AGAIN) from error
+
+    def summary(self) -> dict[str, Any]:
+        """What `--json` says of the run: stages, metrics, files, warnings; paths are `Path`s."""
+        notes = self._notes()
+        values = {name: note["values"] for name, note in notes.items()}
+        made = {stage.name: stage.state == "made" for stage in self.visited}
+        stages = {
+            name: {"seconds": self._seconds(name), "made": made.get(name, False)} for name in notes
+        }
+        numbers = {
+            name: {key: value for key, value in of.items() if type(value) in (int, float)}
+            for name, of in values.items()
+        }
+        files = [self.path / name for name in (ABOUT, SETTINGS, METRICS)]
+        files += [file for name in notes for file in sorted((self.path / name).iterdir())]
+        return {
+            "run": self.path,
+            "stages": stages,
+            "metrics": {name: found for name, found in numbers.items() if found},
+            "files": {
+                file.relative_to(self.path).as_posix(): file for file in files if file.is_file()
+            },
+            "warnings": [line for of in values.values() for line in of.get("warnings") or ()],
+        }
+
+    def _tell(self, stage: Stage) -> None:
+        self.visited.append(stage)
+        self.progress(stage)
+
+    def _kept(self, name: str, kind: type[Result]) -> Result | None:
+        note = storage.read_note(self.path / name)
+        if note is None or note.get("key") != self.key:
+            return None
+        try:
+            return storage.read(self.path / name, kind, self.device)
+        except ValueError:  # damaged, or written by a version with other fields: make it again
+            return None
+
+    def _seconds(self, name: str) -> float:
+        return self.about["stages"].get(name, {}).get("seconds", 0.0)
+
+    def _notes(self) -> dict[str, dict[str, Any]]:
+        """The notes of the finished stages that belong together, in order."""
+        notes = {folder.name: storage.read_note(folder) for folder in sorted(self.path.iterdir())}
+        by_after = {
+            note["after"]: note
+            for name, note in notes.items()
+            if note and note.get("stage") == name
+        }
+        chain, key = {}, self.about["key"]
+        while key in by_after:
+            note = by_after.pop(key)
+            chain[note["stage"]], key = note, note["key"]
+        return chain
+
+    def _is_current(self, name: str) -> bool:
+        return name in self._notes()
+
+    def _save(
+        self,
+        name: str,
+        result: Result,
+        note: dict[str, Any],
+        save_pictures: Callable[[Result, Path], None] | None,
+    ) -> None:
+        """Write the whole folder aside, then put it in the place of the old one."""
+        folder, old = self.path / name, self.path / f".{name}.old"
+        with written_aside(folder) as aside:
+            for left_over in (aside, old):
+                shutil.rmtree(left_over, ignore_errors=True)
+            try:
+                aside.mkdir()
+                if save_pictures is not None:
+                    save_pictures(result, aside)
+                storage.write(result, aside, note)
+                if folder.exists():
+                    os.replace(folder, old)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+        shutil.rmtree(old, ignore_errors=True)
+
+    @contextmanager
+    def _metrics(self, name: str) -> Iterator[Progress]:
+        """A listener that also writes each step to `metrics.jsonl`, without the lines of an earlier attempt."""
+        path = self.path / METRICS
+        earlier = {stage.name for stage in self.visited}
+        lines = _lines(path)
+        kept = [line for line in lines if _stage_of(line) in earlier]
+        if kept != lines:
+            with written_aside(path) as aside:
+                aside.write_text("".join(kept), encoding="utf-8")
+
+        def heard(record: Record) -> None:
+            if isinstance(record, Step):
+                losses = {key: storage.finite(value) for key, value in record.losses.items()}
+                line = {"stage": name, "step": record.step, "steps": record.steps, "losses": losses}
+                _append(path, json.dumps(line) + "\n")
+            self.progress(record)
+
+        yield heard
+
+    def _write_about(self) -> None:
+        with written_aside(self.path / ABOUT) as aside:
+            storage.write_json(aside, self.about)
+
+    def _write_settings(self, settings: str) -> None:
+        path = self.path / SETTINGS
+        if "".join(_lines(path)) != settings:
+            with written_aside(path) as aside:
+                aside.write_text(settings, encoding="utf-8")
+
+
+def _check_photo(path: Path, before: dict[str, Any], first_key_parts: Mapping[str, Any]) -> None:
+    photo = before.get("inputs", {}).get("photo")
+    if photo != first_key_parts.get("photo") and before.get("stages"):
+        raise UsageError(
+            f"`{path}` holds the head of another photo", f"{ELSEWHERE}, or delete this one"
+        )
+
+
+def _result_type(make: Callable[..., Result]) -> type[Result]:
+    function = make.func if isinstance(make, functools.partial) else make
+    kind = typing.get_type_hints(function).get("return")
+    if kind is None:
+        raise TypeError(f"`{getattr(function, '__name__', function)}` does not say what it returns")
+    return kind
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return []
+
+
+def _stage_of(line: str) -> str | None:
+    try:
+        return json.loads(line)["stage"]
+    except (ValueError, KeyError, TypeError):  # cut off by a kill
+        return None
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise HfinvError(
+            f"`{path}` cannot be written ({error.strerror})",
+            "free some space, then run the same command again",
+        ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
