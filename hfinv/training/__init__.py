@@ -74,7 +74,9 @@ def train_generator(
     data = data or out / "heads"
 
     # 1. Photograph synthetic heads; those already there are kept.
-    make_dataset(data, config.dataset, report=lambda done, of: progress(Step("heads", done, of, {})))
+    make_dataset(
+        data, config.dataset, report=lambda done, of: progress(Step("heads", done, of, {}))
+    )
 
     # 2. Points, then rays, then pictures.
     state = begin(config)
@@ -90,7 +92,9 @@ def begin(config: TrainConfig) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.loop.seed)
         generator = Heads(card(config.network))
-    optimiser = torch.optim.Adam(generator.parameters(), lr=config.loop.learning_rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(
+        generator.parameters(), lr=config.loop.learning_rate, betas=(0.9, 0.99)
+    )
     return State(generator, copy.deepcopy(generator).requires_grad_(False), optimiser)
 
 

@@ -59,7 +59,9 @@ def random_cameras(rng: np.random.Generator, views: int) -> Camera:
     Pitch, radius, focal length and the point looked at vary as those of photo crops do.
     """
     around = views - views // 3
-    yaw = 2 * math.pi * (np.arange(around) + rng.uniform(0, 1)) / around + rng.normal(0, 0.1, around)
+    yaw = 2 * math.pi * (np.arange(around) + rng.uniform(0, 1)) / around + rng.normal(
+        0, 0.1, around
+    )
     yaw = np.concatenate([yaw, rng.normal(0, 0.4, views - around)])
     pitch = np.clip(rng.normal(0.08, 0.2, views), math.radians(-35), math.radians(50))
     return concatenate(
@@ -84,7 +86,9 @@ def make_head(index: int, config: DatasetConfig) -> dict[str, np.ndarray]:
     scene = Scene(head.vertices, head.faces)
     camera = random_cameras(rng, config.views)
     views = [
-        photograph(scene, head.colours, camera[k], config.size, config.distance_size, config.supersample)
+        photograph(
+            scene, head.colours, camera[k], config.size, config.distance_size, config.supersample
+        )
         for k in range(config.views)
     ]
     return {
@@ -96,7 +100,10 @@ def make_head(index: int, config: DatasetConfig) -> dict[str, np.ndarray]:
 
 
 def make_dataset(
-    folder: Path, config: DatasetConfig, part: tuple[int, int] = (0, 1), report: Callable[[int, int], None] | None = None
+    folder: Path,
+    config: DatasetConfig,
+    part: tuple[int, int] = (0, 1),
+    report: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `config.heads` heads, one file each; those already there are kept.
 
@@ -128,12 +135,16 @@ class HeadFolder:
         """
         self.files = sorted(folder.glob("head_*.npz"))
         if not self.files:
-            raise HfinvError(f"`{folder}` holds no heads", "make some with `hfinv train heads --out DIR`")
+            raise HfinvError(
+                f"`{folder}` holds no heads", "make some with `hfinv train heads --out DIR`"
+            )
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def batch(self, indices: list[int], views: int | None = None, rng: np.random.Generator | None = None) -> Batch:
+    def batch(
+        self, indices: list[int], views: int | None = None, rng: np.random.Generator | None = None
+    ) -> Batch:
         """The heads at `indices`; a random choice of `views` of their views if given.
 
         Args:
@@ -144,11 +155,19 @@ class HeadFolder:
         heads = []
         for index in indices:
             with np.load(self.files[index], allow_pickle=False) as head:
-                keep = slice(None) if views is None else np.sort(rng.choice(len(head["label"]), views, replace=False))
+                keep = (
+                    slice(None)
+                    if views is None
+                    else np.sort(rng.choice(len(head["label"]), views, replace=False))
+                )
                 heads.append({k: head[k] if k == "z" else head[k][keep] for k in head.files})
         stacked = {k: torch.from_numpy(np.stack([h[k] for h in heads])) for k in heads[0]}
         colour = stacked["colour"].permute(0, 1, 4, 2, 3).float() / 255  # [B, K, 4, H, H]
         alpha = colour[:, :, 3:]
         return Batch(
-            stacked["z"], from_label(stacked["label"]), 2 * colour[:, :, :3] - alpha, alpha, stacked["distance"]
+            stacked["z"],
+            from_label(stacked["label"]),
+            2 * colour[:, :, :3] - alpha,
+            alpha,
+            stacked["distance"],
         )

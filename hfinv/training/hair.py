@@ -233,13 +233,21 @@ def lock_lengths(style: Style) -> np.ndarray:
     root = roots()
     length = style.length * (1 + 0.12 * root.vary[:, 3]).clip(0.6, 1.4)
     length = length * (1 - (1 - style.sides) * root.side)
-    onto = ramp(fringed(style), 0.05, 0.5)
+    level = length - 0.75 * np.maximum(
+        8.3 - root.rest[:, 1], 0
+    )  # scissors cut at one height, less or more
+    length = 0.3 * length + 0.7 * np.logaddexp(level / 0.1, 0.35 * length / 0.1) * 0.1
+    onto = ramp(fringed(style), 0.05, 0.25)
     reach = 0.95 * np.maximum(root.rest[:, 1] - BROW, 0.1) + 0.72 * np.maximum(
         1.05 - root.rest[:, 2], 0
     )
     reach = reach * (1 + 0.08 * root.vary[:, 3])
     cut = -0.05 * np.logaddexp(-length / 0.05, -reach / 0.05)  # a smooth minimum
-    return np.maximum(length + onto * (cut - length), 0.03)
+    length = length + onto * (cut - length)
+    # The parting is a bare line, so that no lock has to choose its side of the face.
+    line = (1 - onto) * ramp(root.rest[:, 2], 0.2, 0.6) * ramp(length, 0.4, 1.0)
+    length = length * (1 - line * (1 - ramp(np.abs(root.rest[:, 0] - style.parting), 0.0, 0.05)))
+    return np.maximum(length, 0.03)
 
 
 def fringed(style: Style) -> np.ndarray:
@@ -275,7 +283,7 @@ def off_face(
     x, y, z = place.T
     wanted = ramp(free - y, 0.0, 0.3) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
     sign = np.tanh(side * 30)
-    aside = np.clip(wanted - x * sign, 0, 0.6 * step + 0.02) * np.abs(sign)
+    aside = np.clip(wanted - x * sign, 0, 1.5 * step + 0.04) * np.abs(sign)
     place = place + np.stack([sign * aside, 0 * aside, -0.3 * aside], 1)
     pull = aside / np.maximum(step, 0.01) * 0.35
     return place, unit(heading + np.stack([sign * pull, 0 * pull, -0.5 * pull], 1))
@@ -287,8 +295,8 @@ def curled(points: np.ndarray, style: Style, vary: np.ndarray, length: np.ndarra
     course = unit(np.gradient(points, axis=1))
     aside = unit(np.cross(course, np.array([0.3, 0.9, 0.2])))
     over = np.cross(course, aside)
-    phase = 3.0 * vary[:, :1] + 2 * np.pi * t * (1.2 + 1.2 * style.curl)
-    size = (0.012 + 0.085 * style.curl) * np.tanh(length / 0.6)[:, None] * np.minimum(2 * t, 1)
+    phase = 3.0 * vary[:, :1] + 2 * np.pi * t * (1.2 + 1.6 * style.curl)
+    size = (0.012 + 0.10 * style.curl) * np.tanh(length / 0.6)[:, None] * np.minimum(2 * t, 1)
     return (
         points
         + aside * (size * np.cos(phase))[..., None]

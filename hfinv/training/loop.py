@@ -108,7 +108,11 @@ def lesson(step: int, config: LoopConfig) -> str:
 
 
 def train_step(
-    state: State, folder: HeadFolder, perceptual: Perceptual | None, config: LoopConfig, objective: ObjectiveConfig
+    state: State,
+    folder: HeadFolder,
+    perceptual: Perceptual | None,
+    config: LoopConfig,
+    objective: ObjectiveConfig,
 ) -> dict[str, Tensor]:
     """One step of Adam; returns the loss by term."""
     rng = np.random.default_rng([config.seed, state.step])
@@ -180,7 +184,11 @@ def load_checkpoint(state: State, out: Path) -> bool:
     state.average.load_state_dict(part["average"])
     moments: dict[int, dict[str, Tensor]] = {}
     for index, (name, _) in enumerate(state.generator.named_parameters()):
-        mine = {k: part["adam"][f"{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{k}" in part["adam"]}
+        mine = {
+            k: part["adam"][f"{name}.{k}"]
+            for k in ("step", "exp_avg", "exp_avg_sq")
+            if f"{name}.{k}" in part["adam"]
+        }
         if mine:
             moments[index] = mine
     state.optimiser.load_state_dict({**state.optimiser.state_dict(), "state": moments})

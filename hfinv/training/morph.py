@@ -133,14 +133,14 @@ def macro_weights(factors: Named) -> dict[str, float]:
 def unit_weights(factors: Named) -> dict[str, float]:
     """Weights of the expression fields; at z = 0 a calm face with closed lips."""
     opened = factors.rising("jaw_open", 2.2, 1.7)
-    smile = factors.rising("smile", 1.5, 0.7)
+    smile = factors.rising("smile", 1.5, 0.5)
     return {
-        "unit_smile": 0.8 * smile,
-        "unit_jaw_open": 0.5 * opened + 0.06 * smile**2,
+        "unit_smile": 1.0 * smile,
+        "unit_jaw_open": 0.5 * opened + 0.12 * smile**3,
         "unit_blink": 0.10 + 0.85 * factors.rising("blink", 2.5, 2.0),
-        "unit_brow_up": 0.9 * factors.rising("brow_up", 1.6, 1.0),
-        "unit_brow_down": 0.7 * factors.rising("brow_down", 1.6, 1.2),
-        "unit_frown": 0.8 * factors.rising("frown", 1.6, 1.2),
-        "unit_pucker": 0.8 * factors.rising("pucker", 1.8, 1.6),
-        "unit_squint": 0.8 * factors.rising("squint", 1.6, 0.8),
+        "unit_brow_up": 1.4 * factors.rising("brow_up", 1.5, 0.9),
+        "unit_brow_down": 1.2 * factors.rising("brow_down", 1.5, 1.0),
+        "unit_frown": 1.2 * factors.rising("frown", 1.5, 1.2),
+        "unit_pucker": 1.1 * factors.rising("pucker", 1.8, 1.5),
+        "unit_squint": 1.1 * factors.rising("squint", 1.5, 0.8),
     }

@@ -37,7 +37,9 @@ class ObjectiveConfig:
     """Weight of LPIPS in lessons of pictures."""
 
 
-def point_loss(generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch.Generator) -> dict[str, Tensor]:
+def point_loss(
+    generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch.Generator
+) -> dict[str, Tensor]:
     """Free or solid, and the colour of the surface, at points in space; no marching.
 
     Args:
@@ -49,15 +51,21 @@ def point_loss(generator: Heads, batch: Batch, config: ObjectiveConfig, rng: tor
     points = sample_points(batch, config.near_points, config.free_points, generator.card.box, rng)
     planes = generator.planes(generator.map(batch.z))
     features, sigma = generator.field(planes, points.position)
-    occupancy = F.binary_cross_entropy_with_logits(sigma / DENSITY_GAIN, points.occupancy, reduction="none")
+    occupancy = F.binary_cross_entropy_with_logits(
+        sigma / DENSITY_GAIN, points.occupancy, reduction="none"
+    )
     colour = (features[..., :3] - points.colour).abs()
     return {
         "occupancy": (points.known * occupancy).sum() / points.known.sum(),
-        "colour": config.colour * (points.at_surface * colour).sum() / (3 * points.at_surface.sum()),
+        "colour": config.colour
+        * (points.at_surface * colour).sum()
+        / (3 * points.at_surface.sum()),
     }
 
 
-def ray_loss(generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch.Generator) -> dict[str, Tensor]:
+def ray_loss(
+    generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch.Generator
+) -> dict[str, Tensor]:
     """Colour, coverage and distance along random rays of random views.
 
     Args:
@@ -73,11 +81,15 @@ def ray_loss(generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch
     _, directions = batch.camera.rays(size)
     index = pixel.flatten(0, 1)[..., None].expand(-1, -1, 3)
     directions = directions.gather(1, index).reshape(b, -1, 3)
-    origins = batch.camera.centre.reshape(b, k, 1, 3).expand(-1, -1, config.rays, -1).reshape(b, -1, 3)
+    origins = (
+        batch.camera.centre.reshape(b, k, 1, 3).expand(-1, -1, config.rays, -1).reshape(b, -1, 3)
+    )
     flat = (pixel + size * size * torch.arange(k)[:, None]).flatten(1)  # [B, K * rays]
     target = wanted.gather(1, flat[..., None].expand(-1, -1, 5))
     planes = generator.planes(generator.map(batch.z))
-    features, opacity, distance = generator.march(planes, origins, directions, config.ray_samples, rng)
+    features, opacity, distance = generator.march(
+        planes, origins, directions, config.ray_samples, rng
+    )
     return compare_rays(features, opacity, distance, target, config)
 
 
@@ -105,7 +117,11 @@ def compare_rays(
 
 
 def picture_loss(
-    generator: Heads, perceptual: Perceptual, batch: Batch, config: ObjectiveConfig, rng: torch.Generator
+    generator: Heads,
+    perceptual: Perceptual,
+    batch: Batch,
+    config: ObjectiveConfig,
+    rng: torch.Generator,
 ) -> dict[str, Tensor]:
     """Whole pictures after super-resolution, one random view a head, over a random grey.
 

@@ -29,14 +29,16 @@ class Points:
     occupancy: Tensor
     """[B, N, 1] in [0, 1]."""
     known: Tensor
-    """[B, N, 1], 1 where some view frames the point."""
+    """[B, N, 1], 1 where the views can tell."""
     colour: Tensor
     """[B, N, 3] in [0, 1]."""
     at_surface: Tensor
     """[B, N, 1], 1 where `colour` means something."""
 
 
-def sample_points(batch: Batch, near: int, anywhere: int, box: float, rng: torch.Generator) -> Points:
+def sample_points(
+    batch: Batch, near: int, anywhere: int, box: float, rng: torch.Generator
+) -> Points:
     """Points along the surface and all through the box, with their answers.
 
     Args:
@@ -54,8 +56,12 @@ def sample_points(batch: Batch, near: int, anywhere: int, box: float, rng: torch
     own = torch.cat([-offset, torch.full_like(uniform[..., :1], -BACKGROUND)], 1)
     occupancy = torch.sigmoid(-torch.maximum(front - SOFTNESS, own) / SOFTNESS)
     known = torch.cat([torch.ones_like(offset), known[:, near:]], 1)
-    at_surface = torch.cat([(offset.abs() < 2 * SOFTNESS).float(), torch.zeros_like(uniform[..., :1])], 1)
-    return Points(position, occupancy, known, torch.cat([colour, torch.zeros_like(uniform)], 1), at_surface)
+    at_surface = torch.cat(
+        [(offset.abs() < 2 * SOFTNESS).float(), torch.zeros_like(uniform[..., :1])], 1
+    )
+    return Points(
+        position, occupancy, known, torch.cat([colour, torch.zeros_like(uniform)], 1), at_surface
+    )
 
 
 def near_surface(batch: Batch, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,7 +75,9 @@ def near_surface(batch: Batch, count: int, rng: torch.Generator) -> tuple[Tensor
     pixel = torch.multinomial(hit.float(), count, replacement=True, generator=rng)  # [B, N]
     _, directions = batch.camera.rays(h)
     directions = directions.reshape(b, -1, 3).gather(1, pixel[..., None].expand(-1, -1, 3))
-    origins = batch.camera.centre.reshape(b, k, 3).gather(1, (pixel // (h * h))[..., None].expand(-1, -1, 3))
+    origins = batch.camera.centre.reshape(b, k, 3).gather(
+        1, (pixel // (h * h))[..., None].expand(-1, -1, 3)
+    )
     width = torch.where(torch.rand(b, count, 1, generator=rng) < 0.7, 0.006, 0.04)
     offset = width * torch.randn(b, count, 1, generator=rng)
     distance = batch.distance.flatten(1).gather(1, pixel)[..., None]
@@ -78,7 +86,9 @@ def near_surface(batch: Batch, count: int, rng: torch.Generator) -> tuple[Tensor
     image = F.avg_pool2d(batch.image.flatten(0, 1), factor).reshape(b, k, 3, h * h)
     alpha = F.avg_pool2d(batch.alpha.flatten(0, 1), factor).reshape(b, k, 1, h * h)
     straight = (image / alpha.clamp(min=0.05) + 1) / 2  # [B, K, 3, h*h]
-    colour = straight.transpose(2, 3).reshape(b, -1, 3).gather(1, pixel[..., None].expand(-1, -1, 3))
+    colour = (
+        straight.transpose(2, 3).reshape(b, -1, 3).gather(1, pixel[..., None].expand(-1, -1, 3))
+    )
     return position, offset, colour.clamp(0, 1)
 
 
@@ -88,16 +98,22 @@ def in_front(batch: Batch, position: Tensor) -> tuple[Tensor, Tensor]:
     The nearest of the four surrounding distances counts, so that steep surfaces are not eaten away.
 
     Returns:
-        front [B, N, 1]: > 0 where some view looks through the point; known [B, N, 1]: 1 where some view frames it.
+        front [B, N, 1]: > 0 where some view looks through the point; known [B, N, 1]: 1 where that is so, or
+        where at least half of the views frame the point: one view alone cannot tell solid from hidden.
     """
     b, k, h, _ = batch.distance.shape
     n = position.shape[1]
-    pixels, distance = batch.camera.project(position.repeat_interleave(k, 0))  # [B*K, N, 2], [B*K, N, 1]
+    pixels, distance = batch.camera.project(
+        position.repeat_interleave(k, 0)
+    )  # [B*K, N, 2], [B*K, N, 1]
     inside = ((pixels > 0) & (pixels < 1)).all(-1)
     surface = torch.where(batch.distance > 0, batch.distance, 1e3).reshape(b * k, 1, h, h)
-    nearest = -F.max_pool2d(F.pad(-surface, (0, 1, 0, 1), value=-1e3), 2, 1)  # [B*K, 1, h, h], of each pixel and its next
+    nearest = -F.max_pool2d(
+        F.pad(-surface, (0, 1, 0, 1), value=-1e3), 2, 1
+    )  # [B*K, 1, h, h], of each pixel and its next
     index = (pixels * h - 0.5).floor().long().clamp(0, h - 1)
     seen = nearest.flatten(1).gather(1, index[..., 1] * h + index[..., 0])  # [B*K, N]
     front = (seen - distance[..., 0]).clamp(max=BACKGROUND)
     front = torch.where(inside, front, -BACKGROUND).reshape(b, k, n).amax(1)
-    return front[..., None], inside.reshape(b, k, n).any(1)[..., None].float()
+    framed = 2 * inside.reshape(b, k, n).sum(1) >= k
+    return front[..., None], ((front > 0) | framed)[..., None].float()

@@ -35,9 +35,13 @@ class Scene:
 
         self.faces = np.ascontiguousarray(faces, np.int32)
         self._scene: Any = rtcore_scene.EmbreeScene()
-        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(vertices, np.float32), self.faces)
+        self._mesh = TriangleMesh(
+            self._scene, np.ascontiguousarray(vertices, np.float32), self.faces
+        )
 
-    def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def cast(
+        self, origins: np.ndarray, directions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """First face along each ray.
 
         Args:
@@ -47,7 +51,9 @@ class Scene:
             face [N] (-1 where nothing is hit), barycentric [N, 3], distance [N] (0 where nothing is hit).
         """
         found = self._scene.run(
-            np.ascontiguousarray(origins, np.float32), np.ascontiguousarray(directions, np.float32), output=True
+            np.ascontiguousarray(origins, np.float32),
+            np.ascontiguousarray(directions, np.float32),
+            output=True,
         )
         face = found["primID"]
         u, v = found["u"], found["v"]
@@ -56,7 +62,12 @@ class Scene:
 
 
 def photograph(
-    scene: Scene, colours: np.ndarray, camera: Camera, size: int = 256, distance_size: int = 128, supersample: int = 2
+    scene: Scene,
+    colours: np.ndarray,
+    camera: Camera,
+    size: int = 256,
+    distance_size: int = 128,
+    supersample: int = 2,
 ) -> View:
     """Draw vertex colours from one camera.
 

@@ -79,7 +79,9 @@ def zones() -> Zones:
     beard *= ramp(np.abs(x) + 8 * np.abs(y - 6.42), 0.16, 0.3) * 0.5 + 0.5
     open_part = head.openness
     inside = ramp(0.16 - open_part, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
-    return Zones(lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y)
+    return Zones(
+        lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y
+    )
 
 
 def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -91,7 +93,12 @@ def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
 def hair_colour(factors: Named) -> np.ndarray:
     """[3] linear albedo of the hair."""
     african, asian, _ = factors.ancestry
-    dark = 0.55 * factors["hair_darkness"] + 0.45 + 1.1 * african + 0.8 * asian
+    dark = (
+        (0.9 - 0.4 * max(african, asian)) * factors["hair_darkness"]
+        + 0.3
+        + 1.3 * african
+        + 1.0 * asian
+    )
     tones = np.log(
         np.array(
             [[0.42, 0.29, 0.16], [0.20, 0.12, 0.065], [0.075, 0.042, 0.024], [0.016, 0.013, 0.012]]
@@ -127,7 +134,7 @@ def body_albedo(factors: Named, covered: np.ndarray) -> np.ndarray:
     zone = zones()
     hair = hair_colour(factors)
     colour = skin_albedo(factors)
-    red = 0.25 * np.tanh(0.7 * factors["lips_red"])
+    red = 0.10 * np.logaddexp(0, 1.5 * factors["lips_red"]) - 0.05
     colour = colour * np.exp(zone.lips[:, None] * np.array([0.6, -1.6, -1.2]) * red)
     colour = colour * np.exp(-zone.brows * 0.45 * np.tanh(0.6 * factors["brow_darkness"]))[:, None]
     stubble = (beard_amount(factors) * zone.beard)[:, None] * 0.85

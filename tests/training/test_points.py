@@ -17,7 +17,9 @@ def ball_distance(camera: Camera, size: int) -> Tensor:
     origins, directions = camera.rays(size)
     along = -(origins * directions).sum(-1)
     inside = along.square() - origins.square().sum(-1) + RADIUS**2
-    return torch.where(inside > 0, along - inside.clamp(min=0).sqrt(), 0).unflatten(-1, (size, size))
+    return torch.where(inside > 0, along - inside.clamp(min=0).sqrt(), 0).unflatten(
+        -1, (size, size)
+    )
 
 
 def ball_batch(views: int = 6) -> Batch:

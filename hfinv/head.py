@@ -1,0 +1,66 @@
+"""A finished head: what came out of an inversion, ready to be seen from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from hfinv import render
+from hfinv.camera import Camera
+from hfinv.generators.base import Generator
+from hfinv.render import RenderConfig, View
+
+
+@dataclass(frozen=True)
+class Head:
+    """One person's head.
+
+    Also what `hfinv.render`'s functions take, for videos and for cameras of one's own.
+    """
+
+    generator: Generator
+    """Tuned to this head."""
+    w_plus: Tensor
+    """[1, L, D], the pivot."""
+    planes: Tensor
+    """[1, 3, C, h, w], made once from the two above."""
+    camera: Camera
+    """The photo's camera."""
+    psnr: float
+    """Foreground PSNR of the head at that camera against the photo, dB."""
+    lpips: float
+    """LPIPS there."""
+    run: Path
+    """The run directory that holds it."""
+
+    def render(self, yaw: float = 0.0, pitch: float = 0.0, size: int | None = None) -> View:
+        """The head seen from an angle; `head.render(yaw=30).save("a.png")`.
+
+        Args:
+            yaw: degrees; > 0 stands to the right of the image.
+            pitch: degrees; > 0 looks from above.
+            size: side of the picture, in pixels; the generator's own if None.
+        """
+        camera = render.still_camera(self.generator, yaw, pitch)
+        return render.view(self, camera, RenderConfig(size=size))
+
+    def orbit(
+        self, path: str | Path | None = None, degrees: float = 360.0, seconds: float = 6.0
+    ) -> Path:
+        """Film a turntable.
+
+        Args:
+            path: ends in .mp4, .webm or .gif; `renders/orbit.mp4` in the run if None.
+            degrees: how far it turns.
+            seconds: how long it takes.
+
+        Returns:
+            The file written.
+        """
+        config = RenderConfig(seconds=seconds)
+        cameras = render.orbit_cameras(self.generator, degrees, config)
+        return render.save_video(self, cameras, path or self.run / "renders" / "orbit.mp4", config)[
+            0
+        ]
