@@ -75,10 +75,18 @@ def train(out: Path, balls: HeadFolder, config: LoopConfig) -> tuple[object, lis
     return state, losses
 
 
-@pytest.mark.parametrize("lesson", ["points", "rays", "pictures"])
-def test_every_lesson_lowers_its_loss(lesson: str, balls: HeadFolder, tmp_path: Path) -> None:
-    _, losses = train(tmp_path, balls, loop(**{lesson: 60}, learning_rate=5e-3))
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+def test_points_teach_a_shape(balls: HeadFolder, tmp_path: Path) -> None:
+    _, losses = train(tmp_path, balls, loop(60, learning_rate=5e-3))
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize("lesson", ["rays", "pictures"])
+def test_later_lessons_go_on_lowering_their_loss(
+    lesson: str, balls: HeadFolder, tmp_path: Path
+) -> None:
+    config = loop(80, **{lesson: 50}, learning_rate=8e-3)
+    _, losses = train(tmp_path, balls, config)
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[80:84])
 
 
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(
