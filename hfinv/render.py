@@ -22,7 +22,9 @@ from hfinv.image import resize, save_png, to_bytes, written_aside
 from hfinv.video import write_video
 
 
-def _check_pitch(pitch: float) -> None:
+def _check_angles(pitch: float, yaw: float = 0.0) -> None:
+    if not math.isfinite(yaw):
+        raise UsageError(f"{yaw} degrees is no direction", "write a number such as 30")
     if not abs(pitch) < 90:
         raise UsageError(
             f"a pitch of {pitch:g} degrees has no upright picture", "stay between -89 and 89"
@@ -58,7 +60,7 @@ class RenderConfig:
                 f"the background {self.background} is no grey level",
                 "choose -1 (black) to 1 (white)",
             )
-        _check_pitch(self.pitch)
+        _check_angles(self.pitch)
 
     @property
     def frames(self) -> int:
@@ -143,7 +145,7 @@ def views(
 
 def still_camera(generator: Generator, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
     """The generator's camera at `yaw` and `pitch` degrees; yaw > 0 stands to the right of the image."""
-    _check_pitch(pitch)
+    _check_angles(pitch, yaw)
     return camera.look_at(math.radians(yaw), math.radians(pitch), **_sphere(generator))
 
 
@@ -151,6 +153,7 @@ def orbit_cameras(
     generator: Generator, degrees: float, config: RenderConfig = RenderConfig()
 ) -> Camera:
     """A turntable. Whole turns start at the front; shorter arcs have the front in their middle."""
+    _check_angles(config.pitch, degrees)
     whole = math.isclose(abs(degrees) % 360, 0) and degrees != 0
     start = 0.0 if whole else -math.radians(degrees) / 2
     pitch = math.radians(config.pitch)
@@ -161,6 +164,7 @@ def swing_cameras(
     generator: Generator, degrees: float, config: RenderConfig = RenderConfig()
 ) -> Camera:
     """From the front to `degrees` on either side and back, without a seam."""
+    _check_angles(config.pitch, degrees)
     return camera.swing(config.frames, degrees, math.radians(config.pitch), **_sphere(generator))
 
 

@@ -258,3 +258,10 @@ def test_settings_that_no_picture_could_follow_are_refused(wrong):
 def test_the_shortest_video_has_one_frame():
     assert RenderConfig(fps=1, seconds=0.01).frames == 1
     assert RenderConfig().frames == 180
+
+
+@pytest.mark.parametrize("degrees", [math.nan, math.inf])
+def test_an_angle_that_is_no_number_is_refused(ball, degrees):
+    for aim in (render.still_camera, render.orbit_cameras, render.swing_cameras):
+        with pytest.raises(UsageError, match="no direction"):
+            aim(ball, degrees)
