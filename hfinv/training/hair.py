@@ -195,10 +195,14 @@ class Collider:
 
     def __init__(self, body: np.ndarray) -> None:
         self.vertices = body
-        self.normals = vertex_normals(body, base().coarse_faces)
-        outer = outside()
-        self.tree = cKDTree(body[outer])
-        self.outer = outer
+        self.ear = ears()
+        sideways = np.sign(body[:, :1]) * np.array(
+            [1.0, 0.0, -0.2]
+        )  # hair slides over an ear's folds
+        normals = vertex_normals(body, base().coarse_faces)
+        self.normals = unit(normals + self.ear[:, None] * (sideways - normals))
+        self.outer = outside()
+        self.tree = cKDTree(body[self.outer])
 
     def push(
         self, points: np.ndarray, heading: np.ndarray, gap: np.ndarray
@@ -210,10 +214,23 @@ class Collider:
         near = self.outer[near]
         normal = unit((self.normals[near] * weight).sum(1))
         height = ((points - (self.vertices[near] * weight).sum(1)) * normal).sum(1)
+        gap = gap * (1 - 0.7 * (self.ear[near] * weight[:, :, 0]).sum(1))
         lack = np.where((distance[:, 0] < 0.7) | (height < 0), gap - height, -1.0)
         pushed = np.clip(lack, 0, 0.3)[:, None] * normal
         into = np.minimum((heading * normal).sum(1), 0) * ramp(lack, -0.03, 0.03)
         return points + pushed, unit(heading - into[:, None] * normal)
+
+
+@cache
+def ears() -> np.ndarray:
+    """[V] in [0, 1]: 1 on the ears of the coarse body."""
+    x, y, z = base().rest[: base().body].T
+    return (
+        ramp(np.abs(x), 0.70, 0.76)
+        * ramp(y, 6.75, 6.85)
+        * ramp(-y, -7.65, -7.5)
+        * ramp(z, -0.1, 0.1)
+    )
 
 
 @cache
@@ -284,9 +301,9 @@ def off_face(
     wanted = ramp(free - y, 0.0, 0.3) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
     sign = np.tanh(side * 30)
     aside = np.clip(wanted - x * sign, 0, 1.5 * step + 0.04) * np.abs(sign)
-    place = place + np.stack([sign * aside, 0 * aside, -0.3 * aside], 1)
+    place = place + np.stack([sign * aside, 0 * aside, -0.7 * aside], 1)
     pull = aside / np.maximum(step, 0.01) * 0.35
-    return place, unit(heading + np.stack([sign * pull, 0 * pull, -0.5 * pull], 1))
+    return place, unit(heading + np.stack([sign * pull, 0 * pull, -0.9 * pull], 1))
 
 
 def curled(points: np.ndarray, style: Style, vary: np.ndarray, length: np.ndarray) -> np.ndarray:

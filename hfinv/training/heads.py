@@ -12,7 +12,15 @@ from hfinv.training.factors import Named
 from hfinv.training.hair import draw_locks, grow, growth, style_of
 from hfinv.training.light import irradiance, light_coefficients, to_srgb
 from hfinv.training.morph import base, morph, to_world
-from hfinv.training.skin import CLOTH_OFFSET, beard_amount, body_albedo, clothed, hair_colour, zones
+from hfinv.training.skin import (
+    CLOTH_OFFSET,
+    beard_amount,
+    body_albedo,
+    clothed,
+    hair_colour,
+    ramp,
+    zones,
+)
 from hfinv.training.surface import vertex_normals
 
 BODY, EYE, MOUTH, HAIR, CLOTH = range(5)
@@ -96,6 +104,8 @@ def mouth_piece(vertices: np.ndarray) -> Piece:
         [0.36, 0.33, 0.28],
         [0.14, 0.04, 0.04],
     )
+    depth = ramp(head.rest[head.mouth, 2], 1.05, 1.45)
+    albedo = albedo * (0.25 + 0.75 * depth)[:, None]
     normals = vertex_normals(points, head.mouth_faces)
     return Piece(points, head.mouth_faces, normals, albedo, np.full(len(points), MOUTH))
 
