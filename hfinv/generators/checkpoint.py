@@ -18,6 +18,9 @@ from hfinv.generators.base import Card, Factor, Generator
 
 FORMAT = "hfinv generator 1"
 """Marks our files; the number grows when older code could not read them."""
+ENTRY = "hfinv"
+"""The one metadata entry, JSON of format and card: safetensors writes several in random order, and the same
+generator must give the same bytes."""
 NAMED = 3
 """How many tensor names an error lists."""
 
@@ -31,7 +34,7 @@ def save(generator: Generator, path: Path, half: bool = True) -> None:
         half: store float32 tensors as float16, at half the size, except those beyond its range.
     """
     state = {name: _stored(tensor, half) for name, tensor in generator.state_dict().items()}
-    metadata = {"format": FORMAT, "card": json.dumps(asdict(generator.card))}
+    metadata = {ENTRY: json.dumps({"format": FORMAT, "card": asdict(generator.card)})}
     aside = path.with_name(path.name + ".part")
     try:
         save_file(state, aside, metadata)
@@ -107,20 +110,21 @@ def _missing(path: Path) -> WeightsError:
 
 
 def _card(metadata: dict[str, str] | None, path: Path) -> Card:
-    found = (metadata or {}).get("format")
-    if found != FORMAT:
-        raise WeightsError(
-            f"`{path}` is not a generator of hfinv: its format is {found!r}, expected {FORMAT!r}",
-            "give a file that `hfinv train generator` or `checkpoint.save` wrote",
-        )
     try:
-        values = json.loads(metadata["card"])
-        factors = tuple(Factor(**factor) for factor in values.pop("factors"))
-        return Card(**{**values, "pivot": tuple(values["pivot"]), "factors": factors})
-    except (KeyError, TypeError, ValueError) as error:
+        entry = json.loads((metadata or {}).get(ENTRY, "{}"))
+        found = entry.get("format")
+        if found == FORMAT:
+            values = entry["card"]
+            factors = tuple(Factor(**factor) for factor in values["factors"])
+            return Card(**values | {"pivot": tuple(values["pivot"]), "factors": factors})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"the card of `{path}` cannot be read: {error}", "make or download the file again"
         ) from error
+    raise WeightsError(
+        f"`{path}` is not a generator of hfinv: its format is {found!r}, expected {FORMAT!r}",
+        "give a file that `hfinv train generator` or `checkpoint.save` wrote",
+    )
 
 
 def _fit(generator: nn.Module, state: dict[str, Tensor], path: Path) -> None:

@@ -23,6 +23,9 @@ SPREAD = 0.01
 EPSILON = 1e-5
 """Smallest probability of an interval that importance sampling divides by."""
 
+FEWEST = 4
+"""Coarse samples that importance sampling needs, since it leaves out the intervals at both ends."""
+
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Sampled planes [B, 3, N, C] to features [B, N, O] and raw sigma [B, N, 1], such as a `Decoder`."""
 
@@ -47,6 +50,13 @@ class RayOptions:
     """Add the transparency to every feature: empty space is 1 instead of 0."""
     disparity: bool = False
     """Spread the first pass evenly in 1 / distance."""
+
+    def __post_init__(self) -> None:
+        if (self.near == "auto") != (self.far == "auto"):
+            raise ValueError("near and far must both be numbers or both be 'auto'")
+        least = FEWEST if self.fine else 2
+        if self.coarse < least:
+            raise ValueError(f"coarse is {self.coarse}, expected at least {least}")
 
 
 def render_rays(
@@ -202,12 +212,10 @@ def clamp_distance(distance: Tensor, nearest: Tensor, farthest: Tensor) -> Tenso
 
 def ray_limits(origins: Tensor, directions: Tensor, options: RayOptions) -> tuple[Tensor, Tensor]:
     """Where each ray begins and ends to be sampled, [B, N, 1] each, or [1, 1, 1] if the options say numbers."""
-    if "auto" not in (options.near, options.far):
+    if options.near != "auto":
         return tuple(
             origins.new_tensor(float(x)).reshape(1, 1, 1) for x in (options.near, options.far)
         )
-    if options.near != options.far:
-        raise ValueError("near and far must both be numbers or both be 'auto'")
     near, far = box_limits(origins.detach(), directions.detach(), options.box)
     hit = far > near
     if not hit.any():
