@@ -18,8 +18,8 @@ def choose(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and index.isdecimal())):
         raise UsageError(f"there is no device `{name}`", "choose auto, cpu, cuda or cuda:0")
     if kind == "cuda" and not torch.cuda.is_available():
         reason = "this machine has no GPU that torch can use"

@@ -21,7 +21,7 @@ import shutil
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any, Self, TypeVar
 
 import torch
 
-from hfinv import storage, versions
+from hfinv import __version__, storage, versions
 from hfinv.errors import HfinvError, UsageError
 from hfinv.image import written_aside
 from hfinv.progress import Progress, Record, Stage, Step, ignore
@@ -101,7 +101,7 @@ class Run:
             _check_photo(path, before, first_key_parts)
             facts = {
                 "schema": SCHEMA,
-                "hfinv": versions.of("hfinv"),
+                "hfinv": __version__,
                 "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 "libraries": versions.all_versions(),
                 "inputs": dict(first_key_parts),
@@ -216,11 +216,15 @@ class Run:
         except ValueError as error:
             raise HfinvError(f"`{self.path / name}` is damaged", AGAIN) from error
 
-    def summary(self) -> dict[str, Any]:
-        """What `--json` says of the run: stages, metrics, files, warnings; paths are `Path`s."""
+    def summary(self, told: Iterable[Stage] = ()) -> dict[str, Any]:
+        """What `--json` says of the run: stages, metrics, files, warnings; paths are `Path`s.
+
+        Args:
+            told: what `progress` heard, so that it can be said which stages were made just now.
+        """
         notes = self._notes()
         values = {name: note["values"] for name, note in notes.items()}
-        made = {stage.name: stage.state == "made" for stage in self.visited}
+        made = {stage.name: stage.state == "made" for stage in told}
         stages = {
             name: {"seconds": self._seconds(name), "made": made.get(name, False)} for name in notes
         }

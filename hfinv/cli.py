@@ -1,0 +1,271 @@
+"""The command line: one short function a verb."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hfinv import __version__, console, options
+from hfinv.errors import HfinvError
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    failed
+  2    the command or a setting was typed wrong
+  3    the photo cannot be used
+  4    weights are missing or refused
+  5    some of a batch failed
+  130  interrupted
+
+\b
+Results go to stdout, everything else to stderr."""
+INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """Verbs whose failures are printed here, once, and become the exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            console.note(
+                "\ninterrupted; what is finished is kept, the same command goes on from there"
+            )
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # whoever read our stdout has gone; click ends quietly
+            raise
+        except Exception as error:
+            failure = understood(error)
+            as_json, debug = (bool(ctx.meta.get(f"hfinv.{name}")) for name in ("as_json", "debug"))
+            if debug and failure is not error:
+                failure.__cause__ = error
+            console.fail(failure, as_json, debug)
+            ctx.exit(failure.exit_code)
+
+
+def understood(error: Exception) -> HfinvError:
+    """Any failure as a sentence and a way out."""
+    if isinstance(error, HfinvError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HfinvError("the disk is full", "free some space, then run the same command again")
+    if isinstance(error, PermissionError):
+        return HfinvError(f"`{error.filename}` may not be read or written", "check its permissions")
+    if isinstance(error, (MemoryError, RuntimeError)):
+        from hfinv.device import out_of_memory
+
+        short = out_of_memory(error)
+        if short is not None:
+            return short
+    first = (str(error).splitlines() or [""])[0]
+    return HfinvError(
+        f"{type(error).__name__}: {first}",
+        "this is a bug; run it again with `--debug` and report it",
+    )
+
+
+@click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hfinv", message="%(prog)s %(version)s")
+def main() -> None:
+    """Turn one photo of a face into a 3D head that can be seen from all around."""
+
+
+@main.command()
+@click.argument("photo", type=options.FILE)
+@click.option(
+    "--out",
+    "-o",
+    type=options.FILE,
+    help="Run directory; NAME.hfinv here if not given. One that exists goes on.",
+)
+@options.settings
+@options.photo
+@options.machine
+@options.seed
+@options.as_json
+@options.talk
+def invert(
+    photo: Path,
+    out: Path | None,
+    preset: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    device: str,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Invert PHOTO into a 3D head, kept in a run directory."""
+    from hfinv import config, pipeline
+    from hfinv.run import Run
+
+    settings = config.load_settings(preset, config_file, assignments)
+    out = out or Path(f"{photo.stem}.hfinv")
+    device = _chosen(device, quiet)
+    with console.Listener(quiet) as progress:
+        pipeline.invert(photo, out, settings, device, seed, progress)
+    summary = Run.open(out).summary(progress.stages)
+    for warning in summary["warnings"]:
+        console.warn(warning)
+    console.show(str(out), summary, as_json)
+    console.suggest(["hfinv", "render", out, "--orbit", "360"], quiet)
+
+
+@main.command()
+@click.argument("run", type=options.FILE)
+@click.option(
+    "--orbit",
+    type=float,
+    metavar="DEG",
+    help="Film a turntable of so many degrees; 360 if nothing else is asked.",
+)
+@click.option(
+    "--swing", type=float, metavar="DEG", help="Film a swing of so many degrees to either side."
+)
+@click.option(
+    "--yaw",
+    type=float,
+    multiple=True,
+    metavar="DEG",
+    help="A still from so far to the right; may be repeated.",
+)
+@click.option("--pitch", type=float, metavar="DEG", help="How far from above, for all of them.")
+@click.option(
+    "--cameras",
+    type=options.FILE,
+    metavar="FILE",
+    help="Stills from the cameras of a JSON object: name -> EG3D label.",
+)
+@click.option(
+    "--size", type=int, metavar="PX", help="Side of the pictures; the generator's own if not given."
+)
+@click.option("--fps", type=int, help="Frames a second of a video.")
+@click.option("--seconds", type=float, help="Length of a video.")
+@click.option("--depth", is_flag=True, help="Also write the distances along the rays, as npz.")
+@click.option(
+    "--out", "-o", type=options.FILE, help="Folder, or file if it is one; RUN/renders if not given."
+)
+@options.machine
+@options.as_json
+@options.talk
+def render(
+    run: Path, out: Path | None, device: str, as_json: bool, quiet: bool, **asked: Any
+) -> None:
+    """Film or photograph the head of RUN."""
+    from hfinv import pipeline, shots
+
+    wanted = shots.Shots(**asked)
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    with console.Listener(quiet) as progress:
+        files = shots.take(head, wanted, out or run / "renders", progress)
+    console.show("\n".join(map(str, files)), {"run": run, "files": files}, as_json)
+    console.suggest(["hfinv", "render", run, *shots.other(wanted)], quiet)
+
+
+@main.group()
+def train() -> None:
+    """Make the networks that come with hfinv."""
+
+
+@train.command()
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=options.FILE,
+    help="Directory of checkpoints; one that exists goes on.",
+)
+@click.option(
+    "--data", type=options.FILE, help="Directory of the synthetic heads; OUT/heads if not given."
+)
+@options.assignments
+@options.as_json
+@options.talk
+def generator(
+    out: Path,
+    data: Path | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train the bundled generator on synthetic heads."""
+    from hfinv.settings import adjusted
+    from hfinv.training import TrainConfig, train_generator
+
+    settings = adjusted(TrainConfig(), config_file, assignments)
+    with console.Listener(quiet) as progress:
+        weights = train_generator(out, settings, data=data, progress=progress)
+    console.show(str(weights), {"files": [weights]}, as_json)
+    console.suggest(["hfinv", "invert", "PHOTO", "--generator", weights], quiet)
+
+
+@main.command()
+@options.settings
+@click.option(
+    "--help-settings", is_flag=True, help="List every preset and setting with its meaning."
+)
+@options.as_json
+@options.talk
+def config(
+    preset: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    help_settings: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print settings as TOML, to start a file of one's own from."""
+    from hfinv import config as configs
+    from hfinv.settings import every
+
+    settings = configs.load_settings(preset, config_file, assignments)
+    text = configs.settings_help() if help_settings else configs.to_toml(settings).rstrip()
+    console.show(text, {"settings": {s.path: s.value for s in every(settings)}}, as_json)
+    console.suggest(["hfinv", "invert", "PHOTO", "--config", "FILE.toml"], quiet)
+
+
+@main.command()
+@options.as_json
+@options.talk
+def doctor(as_json: bool, quiet: bool) -> None:
+    """Say whether everything is there that hfinv needs."""
+    from dataclasses import asdict
+
+    from hfinv import doctor as doctors
+
+    findings = list(doctors.examine())
+    console.show(doctors.as_text(findings), {"findings": [asdict(f) for f in findings]}, as_json)
+    click.get_current_context().meta["hfinv.as_json"] = False  # the one object is out
+    doctors.verdict(findings)
+    console.suggest(["hfinv", "invert", "PHOTO"], quiet)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes hfinv's words in SHELL.
+
+    For bash, put `eval "$(hfinv completion bash)"` into ~/.bashrc.
+    """
+    from click.shell_completion import get_completion_class
+
+    click.echo(get_completion_class(shell)(main, {}, "hfinv", "_HFINV_COMPLETE").source())
+
+
+def _chosen(device: str, quiet: bool) -> str:
+    """The device, and a word about it if it was left to us."""
+    from hfinv.device import choose
+
+    chosen = str(choose(device))
+    if device == "auto":
+        console.note(f"computing on {chosen}", quiet)
+    return chosen
