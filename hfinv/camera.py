@@ -75,7 +75,9 @@ class Camera:
         """
         step = (torch.arange(size, dtype=torch.float32, device=self.cam2world.device) + 0.5) / size
         v, u = torch.meshgrid(step, step, indexing="ij")
-        return self.rays_through(torch.stack([u, v], -1).reshape(1, -1, 2).expand(len(self), -1, -1))
+        return self.rays_through(
+            torch.stack([u, v], -1).reshape(1, -1, 2).expand(len(self), -1, -1)
+        )
 
     def rays_through(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Rays through given image points.
@@ -138,7 +140,9 @@ def from_label(label: Tensor) -> Camera:
 
 def concatenate(cameras: list[Camera]) -> Camera:
     """One batch of all the cameras, in order."""
-    return Camera(torch.cat([c.cam2world for c in cameras]), torch.cat([c.intrinsics for c in cameras]))
+    return Camera(
+        torch.cat([c.cam2world for c in cameras]), torch.cat([c.intrinsics for c in cameras])
+    )
 
 
 def look_at(
@@ -159,8 +163,12 @@ def look_at(
         pivot: the world point in the image centre.
         focal: in image sides.
     """
-    yaw, pitch = torch.broadcast_tensors(torch.as_tensor(yaw).float().reshape(-1), torch.as_tensor(pitch).float().reshape(-1))
-    centre = radius * torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
+    yaw, pitch = torch.broadcast_tensors(
+        torch.as_tensor(yaw).float().reshape(-1), torch.as_tensor(pitch).float().reshape(-1)
+    )
+    centre = radius * torch.stack(
+        [yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1
+    )
     forward = F.normalize(centre.new_tensor(pivot) - centre, dim=-1)
     up = centre.new_tensor([0.0, 1.0, 0.0]).expand_as(forward)
     right = F.normalize(torch.linalg.cross(forward, up), dim=-1)
@@ -175,7 +183,9 @@ def pinhole(focal: float = FFHQ_FOCAL) -> Tensor:
     return torch.tensor([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])
 
 
-def orbit(frames: int, degrees: float = 360.0, pitch: float = 0.0, start: float = 0.0, **sphere: float) -> Camera:
+def orbit(
+    frames: int, degrees: float = 360.0, pitch: float = 0.0, start: float = 0.0, **sphere: float
+) -> Camera:
     """A turntable: `frames` cameras spread over `degrees` of yaw; a full turn does not repeat its first view.
 
     Args:

@@ -88,7 +88,12 @@ def estimate_latent(
         progress: called after each step.
     """
     target = prepare(
-        face.photo, face.foreground, face.seen, generator.card.image_size, config.background, perceptual
+        face.photo,
+        face.foreground,
+        face.seen,
+        generator.card.image_size,
+        config.background,
+        perceptual,
     )
     search = Search(generator, face.camera, config)
     rng = torch.Generator().manual_seed(seed)
@@ -110,7 +115,11 @@ def estimate_latent(
 
 @torch.no_grad()
 def conclude(
-    generator: Generator, perceptual: Perceptual, search: Search, target: Target, config: LatentConfig
+    generator: Generator,
+    perceptual: Perceptual,
+    search: Search,
+    target: Target,
+    config: LatentConfig,
 ) -> Pivot:
     """The search's result, drawn and measured once more without its random walk."""
     w_plus, camera = search.latent().detach(), search.camera().detach()
@@ -138,7 +147,10 @@ class Search:
         self._optimise()
 
     def _optimise(self) -> None:
-        groups = [{"params": [self.offset], "name": "latent"}, {"params": [self.motion], "name": "camera"}]
+        groups = [
+            {"params": [self.offset], "name": "latent"},
+            {"params": [self.motion], "name": "camera"},
+        ]
         self.optimiser = torch.optim.Adam(groups, lr=0.0)
 
     def enter_w_plus(self) -> None:
@@ -177,7 +189,9 @@ class Search:
 
 def learning_ramp(time: float) -> float:
     """Up over the first twentieth, down on a cosine over the last quarter; `time` runs from 0 to 1."""
-    return min(1.0, (time + 1e-3) / 0.05) * 0.5 * (1 - math.cos(math.pi * min(1.0, (1 - time) / 0.25)))
+    return (
+        min(1.0, (time + 1e-3) / 0.05) * 0.5 * (1 - math.cos(math.pi * min(1.0, (1 - time) / 0.25)))
+    )
 
 
 def move(camera: Camera, motion: Tensor, pivot: tuple[float, float, float]) -> Camera:

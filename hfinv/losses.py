@@ -26,7 +26,12 @@ class Target:
 
 
 def prepare(
-    photo: Tensor, foreground: Tensor, counted: Tensor, size: int, background: float, perceptual: Perceptual
+    photo: Tensor,
+    foreground: Tensor,
+    counted: Tensor,
+    size: int,
+    background: float,
+    perceptual: Perceptual,
 ) -> Target:
     """Shrink a photo to the size it is compared at, and put its head before a plain background.
 
@@ -49,7 +54,9 @@ def shrink(image: Tensor, size: int) -> Tensor:
     """[B, C, S, S] resized to [B, C, size, size], antialiased."""
     if image.shape[-1] == size:
         return image
-    return F.interpolate(image, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return F.interpolate(
+        image, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+    )
 
 
 def photometric(
@@ -68,7 +75,9 @@ def photometric(
     difference = difference.square() if squared else difference.abs()
     weight = target.counted / target.counted.mean().clamp(min=1e-3)
     return {
-        "lpips": perceptual.compare(perceptual.features(image), target.features, target.counted).mean(),
+        "lpips": perceptual.compare(
+            perceptual.features(image), target.features, target.counted
+        ).mean(),
         "colour": (weight * difference).mean(),
         "alpha": (weight * (alpha - target.foreground).abs()).mean(),
     }

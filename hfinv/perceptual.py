@@ -36,7 +36,9 @@ class Perceptual(nn.Module):
         super().__init__()
         path = ASSETS / f"lpips_{net}.safetensors"
         if not path.is_file():
-            raise WeightsError(f"the LPIPS backbone `{net}` is not bundled", "reinstall hfinv, or use `alex`")
+            raise WeightsError(
+                f"the LPIPS backbone `{net}` is not bundled", "reinstall hfinv, or use `alex`"
+            )
         import lpips
 
         # The package announces itself on stdout and warns of torchvision's old names; both are beside the point.
@@ -47,7 +49,10 @@ class Perceptual(nn.Module):
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
         absent = [name for name in missing if name.startswith("net.")]
         if absent or unexpected:
-            raise WeightsError(f"the LPIPS backbone `{path.name}` does not fit: {(absent + unexpected)[0]}", "reinstall hfinv")
+            raise WeightsError(
+                f"the LPIPS backbone `{path.name}` does not fit: {(absent + unexpected)[0]}",
+                "reinstall hfinv",
+            )
         self.eval().requires_grad_(False)
 
     def features(self, image: Tensor) -> list[Tensor]:
@@ -57,11 +62,15 @@ class Perceptual(nn.Module):
             image: [B, 3, H, W] in [-1, 1].
         """
         if min(image.shape[-2:]) < SMALLEST:
-            image = F.interpolate(image, size=(SMALLEST, SMALLEST), mode="bilinear", align_corners=False)
+            image = F.interpolate(
+                image, size=(SMALLEST, SMALLEST), mode="bilinear", align_corners=False
+            )
         layers = self.model.net(self.model.scaling_layer(image))
         return [F.normalize(layer, dim=1, eps=1e-10) for layer in layers]
 
-    def compare(self, features: list[Tensor], target: list[Tensor], weight: Tensor | None = None) -> Tensor:
+    def compare(
+        self, features: list[Tensor], target: list[Tensor], weight: Tensor | None = None
+    ) -> Tensor:
         """LPIPS between two sets of features, [B].
 
         Args:
@@ -75,7 +84,9 @@ class Perceptual(nn.Module):
                 total = total + difference.mean((1, 2, 3))
                 continue
             share = F.interpolate(weight, size=difference.shape[-2:], mode="area")
-            total = total + (share * difference).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(min=1e-6)
+            total = total + (share * difference).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(
+                min=1e-6
+            )
         return total
 
     def forward(self, image: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -27,5 +27,7 @@ def check(**tensors: tuple[Tensor, str]) -> dict[str, int]:
         if not fits:
             known = ", ".join(f"{k}={sizes[k]}" for k in letters if k in sizes)
             where = f" with {known}" if known else ""
-            raise ValueError(f"{name} is {list(tensor.shape)}, expected [{', '.join(letters)}]{where}")
+            raise ValueError(
+                f"{name} is {list(tensor.shape)}, expected [{', '.join(letters)}]{where}"
+            )
     return sizes

@@ -110,7 +110,11 @@ def tune(
         planes = generator.planes(pivot.w_plus)
         fit = generator.render(planes, pivot.w_plus, pivot.camera, background=config.background)
         terms = photometric(fit.image, fit.alpha, target, perceptual, config.squared)
-        loss = config.lpips * terms["lpips"] + config.colour * terms["colour"] + config.alpha * terms["alpha"]
+        loss = (
+            config.lpips * terms["lpips"]
+            + config.colour * terms["colour"]
+            + config.alpha * terms["alpha"]
+        )
         if float(terms["lpips"].detach()) <= config.stop_lpips:
             break
         if kept:
@@ -159,7 +163,12 @@ class KeptViews:
 
     def _draw(self, planes: Tensor, camera: int) -> Rendering:
         return self.generator.render(
-            planes, self.w_plus, self.cameras[camera], size=self.size, superresolve=False, background=0.0
+            planes,
+            self.w_plus,
+            self.cameras[camera],
+            size=self.size,
+            superresolve=False,
+            background=0.0,
         )
 
     def loss(self, planes: Tensor, rng: torch.Generator) -> Tensor:
@@ -174,7 +183,9 @@ class KeptViews:
         # Towards the front the photo knows better than the prior.
         behind = 0.5 - 0.5 * math.cos(2 * math.pi * chosen / len(self.views))
         on_head = held.opacity * now.opacity.detach()
-        distance = (on_head * F.smooth_l1_loss(now.distance, held.distance, reduction="none", beta=0.01)).mean()
+        distance = (
+            on_head * F.smooth_l1_loss(now.distance, held.distance, reduction="none", beta=0.01)
+        ).mean()
         shape = (now.opacity - held.opacity).abs().mean() + 10 * distance
         return shape + behind * (now.raw - held.raw).abs().mean()
 
@@ -182,10 +193,17 @@ class KeptViews:
 class Locality:
     """PTI's locality regulariser (section 3.3 there): near the pivot, the tuned generator must match the frozen one."""
 
-    def __init__(self, generator: Any, perceptual: Perceptual, pivot: Pivot, config: TuningConfig) -> None:
+    def __init__(
+        self, generator: Any, perceptual: Perceptual, pivot: Pivot, config: TuningConfig
+    ) -> None:
         import copy
 
-        self.generator, self.perceptual, self.pivot, self.config = generator, perceptual, pivot, config
+        self.generator, self.perceptual, self.pivot, self.config = (
+            generator,
+            perceptual,
+            pivot,
+            config,
+        )
         self.frozen = copy.deepcopy(generator).requires_grad_(False)
 
     def loss(self, rng: torch.Generator) -> Tensor:

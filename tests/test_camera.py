@@ -12,7 +12,9 @@ from hfinv.camera import FFHQ_FOCAL, concatenate, from_label, look_at, orbit, sw
 
 def test_the_frontal_camera_is_the_one_of_ffhq_labels() -> None:
     camera = look_at(0.0, pivot=(0.0, 0.0, 0.0))
-    assert torch.allclose(camera.cam2world[0, :3, :3], torch.diag(torch.tensor([1.0, -1.0, -1.0])), atol=1e-6)
+    assert torch.allclose(
+        camera.cam2world[0, :3, :3], torch.diag(torch.tensor([1.0, -1.0, -1.0])), atol=1e-6
+    )
     assert torch.allclose(camera.centre[0], torch.tensor([0.0, 0.0, 2.7]))
     assert camera.label()[0, 16] == pytest.approx(FFHQ_FOCAL)
 
@@ -35,12 +37,18 @@ def test_a_point_right_of_and_above_the_head_is_drawn_right_and_up() -> None:
 
 def test_projecting_undoes_the_rays_also_with_skew_and_an_off_centre_camera() -> None:
     camera = look_at(torch.tensor([0.4, -2.0]), torch.tensor([0.2, -0.3]))
-    camera.intrinsics[:, 0, 1], camera.intrinsics[:, 0, 2], camera.intrinsics[:, 1, 2] = 0.3, 0.45, 0.6
+    camera.intrinsics[:, 0, 1], camera.intrinsics[:, 0, 2], camera.intrinsics[:, 1, 2] = (
+        0.3,
+        0.45,
+        0.6,
+    )
     distance = 2.0 + torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     pixels, found = camera.project(camera.points(distance))
     centres = (torch.arange(8) + 0.5) / 8
     assert torch.allclose(pixels.reshape(2, 8, 8, 2)[..., 0], centres.expand(2, 8, 8), atol=1e-5)
-    assert torch.allclose(pixels.reshape(2, 8, 8, 2)[..., 1], centres[:, None].expand(2, 8, 8), atol=1e-5)
+    assert torch.allclose(
+        pixels.reshape(2, 8, 8, 2)[..., 1], centres[:, None].expand(2, 8, 8), atol=1e-5
+    )
     assert torch.allclose(found.reshape(2, 1, 8, 8), distance, atol=1e-5)
 
 
@@ -68,7 +76,9 @@ def test_a_label_comes_back_as_it_went_in() -> None:
 
 def test_a_full_orbit_does_not_repeat_its_first_view_and_a_swing_returns() -> None:
     full = orbit(4).angles()[0]
-    assert torch.allclose(full.abs(), torch.tensor([0.0, math.pi / 2, math.pi, math.pi / 2]), atol=1e-5)
+    assert torch.allclose(
+        full.abs(), torch.tensor([0.0, math.pi / 2, math.pi, math.pi / 2]), atol=1e-5
+    )
     half = orbit(3, 90).angles()[0]
     assert half[-1] == pytest.approx(math.pi / 2, abs=1e-5)
     assert swing(8, 30).angles()[0].max() == pytest.approx(math.radians(30), abs=1e-5)

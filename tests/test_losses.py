@@ -45,7 +45,9 @@ def test_the_target_shows_the_head_before_the_plain_background(perceptual: Perce
     assert target.image[..., 34:].min() == pytest.approx(0.5)
 
 
-def test_the_right_picture_costs_nothing_and_each_term_sees_its_own_fault(perceptual: Perceptual) -> None:
+def test_the_right_picture_costs_nothing_and_each_term_sees_its_own_fault(
+    perceptual: Perceptual,
+) -> None:
     target = prepare(grey(0.3), ones(), ones(), 64, 0.0, perceptual)
     right = photometric(grey(0.3), ones(), target, perceptual)
     assert all(float(v) < 1e-6 for v in right.values())

@@ -22,17 +22,24 @@ def pictures(count: int, size: int = 64) -> torch.Tensor:
 
 def test_it_equals_the_package_with_the_same_backbone(perceptual: Perceptual) -> None:
     package = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    package.load_state_dict({k: v.float() for k, v in load_file(ASSETS / "lpips_alex.safetensors").items()}, strict=False)
+    package.load_state_dict(
+        {k: v.float() for k, v in load_file(ASSETS / "lpips_alex.safetensors").items()},
+        strict=False,
+    )
     a, b = pictures(2).chunk(2)
     assert perceptual(a, b).item() == pytest.approx(package(a, b).item(), rel=1e-4)
 
 
-def test_the_trained_layers_weights_are_those_of_the_package_not_random(perceptual: Perceptual) -> None:
+def test_the_trained_layers_weights_are_those_of_the_package_not_random(
+    perceptual: Perceptual,
+) -> None:
     # Published LPIPS layers are never negative and far from each other in size; random ones are neither.
     assert all((layer.model[-1].weight >= 0).all() for layer in perceptual.model.lins)
 
 
-def test_an_image_is_at_no_distance_from_itself_and_blur_grows_with_its_width(perceptual: Perceptual) -> None:
+def test_an_image_is_at_no_distance_from_itself_and_blur_grows_with_its_width(
+    perceptual: Perceptual,
+) -> None:
     image = pictures(1)
     soft = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
     softer = torch.nn.functional.avg_pool2d(image, 7, 1, 3)

@@ -41,7 +41,9 @@ class FactorMapping(nn.Module):
     @torch.no_grad()
     def measure(self, samples: int = 8192) -> None:
         """Set the mean and the spread of w over the prior, from a fixed set of z."""
-        z = torch.randn(samples, self.linear.weight.shape[1], generator=torch.Generator().manual_seed(0))
+        z = torch.randn(
+            samples, self.linear.weight.shape[1], generator=torch.Generator().manual_seed(0)
+        )
         w = self(z.to(self.w_avg.device))
         self.w_avg.copy_(w.mean(0))
         self.w_std.copy_(w.std(0))
@@ -203,7 +205,8 @@ class Heads(nn.Module):
         size = size or self.card.arguments["ray_size"]
         background = 1.0 if background is None else background
         features, opacity, distance = (
-            x.mT.unflatten(-1, (size, size)) for x in self.march(planes, *camera.rays(size), samples)
+            x.mT.unflatten(-1, (size, size))
+            for x in self.march(planes, *camera.rays(size), samples)
         )
         raw = 2 * features[:, :3] - opacity + (1 - opacity) * background
         if not superresolve:

@@ -76,7 +76,9 @@ class SuperResolution(nn.Module):
         self.block0 = SynthesisBlock(
             features, first, w_dim, side, 3, conv_clamp=clamp, up=self.form.first_up
         )
-        self.block1 = SynthesisBlock(first, second, w_dim, 2 * side, 3, is_last=True, conv_clamp=clamp)
+        self.block1 = SynthesisBlock(
+            first, second, w_dim, 2 * side, 3, is_last=True, conv_clamp=clamp
+        )
         if self.form.own_filter:
             self.register_buffer("resample_filter", setup_filter())
 
@@ -133,4 +135,6 @@ class SuperResolution(nn.Module):
         if not self.resizes(x.shape[-1]):
             return x
         size = (self.form.input, self.form.input)
-        return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=self.antialias)
+        return F.interpolate(
+            x, size, mode="bilinear", align_corners=False, antialias=self.antialias
+        )

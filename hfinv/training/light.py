@@ -20,7 +20,7 @@ def light_coefficients(factors: Named) -> np.ndarray:
     coefficients[0] = 0.70
     coefficients[1] = 0.20 + 0.18 * t["above"]
     coefficients[2] = 0.30 + 0.16 * t["front"]
-    coefficients[3] = 0.34 * t["right"]
+    coefficients[3] = 0.42 * t["right"]
     coefficients[4] = 0.10 * t["diagonal"]
     coefficients[6] = -0.05 * t["rim"]
     coefficients[8] = 0.07 * t["rim"]

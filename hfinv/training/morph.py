@@ -123,7 +123,7 @@ def macro_weights(factors: Named) -> dict[str, float]:
         for years, time in (("young", 1 - age), ("old", age))
         for kind, part in kinds.items()
     }
-    fat, old = 0.55 * np.tanh(0.8 * factors["weight"]), 0.6 * np.tanh(factors["age"])
+    fat, old = 0.9 * np.tanh(0.7 * factors["weight"]), 0.6 * np.tanh(factors["age"])
     for name, value in (("fat", fat), ("age", old)):
         weights[f"macro_head_{name}_incr"] = max(0.0, value)
         weights[f"macro_head_{name}_decr"] = max(0.0, -value)

@@ -2,8 +2,8 @@
 
     python -m hfinv.training.prepare_skins SKINS.npz PORTRAITS.csv
 
-`SKINS.npz` holds `skins` [N, V, 3] uint8, linear albedo (not sRGB) on the twice refined head and `names` [N]; `PORTRAITS.csv`
-has the columns file, gender, age, country. Portraits named in data/held_out.txt are never used.
+`SKINS.npz` holds `skins` [N, V, 3] uint8, linear albedo (not sRGB) on the twice refined head, and
+`names` [N]; `PORTRAITS.csv` has the columns file, gender, age, country. Portraits named in data/held_out.txt are never used.
 """
 
 from __future__ import annotations

@@ -144,4 +144,4 @@ def test_the_exported_generator_draws_what_the_trained_one_drew(
 def test_an_empty_folder_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(HfinvError, match="holds no heads") as caught:
         HeadFolder(tmp_path)
-    assert "hfinv train" in caught.value.hint
+    assert "hfinv train generator" in caught.value.hint
