@@ -34,16 +34,18 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def out_of_memory(error: BaseException) -> HfinvError | None:
-    """What to tell a person whose memory was too small; None if the error is about something else."""
+    """What to tell a person whose memory is too small; None if that is not what went wrong."""
     if isinstance(error, torch.OutOfMemoryError):
         return HfinvError(
             "the GPU has not enough free memory",
-            "close other programs on it, use `--device cpu`, or make it smaller: `--set tuning.keep_size=32`",
+            "close other programs on it, use `--device cpu`, or make it smaller: "
+            "`--set tuning.keep_size=32`",
         )
     # torch's allocator for the CPU has no exception of its own
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         return HfinvError(
             "there is not enough memory",
-            "close other programs, or make it smaller: `--set tuning.keep_size=32`, `--size 256` when rendering",
+            "close other programs, or make it smaller: `--set tuning.keep_size=32`, "
+            "`--size 256` when rendering",
         )
     return None

@@ -51,9 +51,9 @@ AGAIN = "run the same `hfinv invert` again, it goes on where it stopped"
 class Run:
     """A directory of finished stages.
 
-        with Run.create(path, first_key_parts={"photo": sha256, "generator": sha256, "seed": 0, "device": "cpu"}) as run:
-            face = run.stage("intake", take_in, photo, config=config.intake, card=generator.card)
-            pivot = run.stage("latent", estimate_latent, generator, perceptual, face, config=config.latent, seed=0)
+        with Run.create(path, first_key_parts={"photo": sha256, "seed": 0}) as run:
+            face = run.stage("intake", take_in, photo, config=config.intake)
+            pivot = run.stage("latent", estimate_latent, generator, face, config=config.latent)
 
     Use `create` to make stages, `open` to read them.
     """
@@ -83,14 +83,15 @@ class Run:
 
         Args:
             path: the directory.
-            first_key_parts: what every stage depends on: `photo` (SHA-256 of its bytes), generator, seed, device.
+            first_key_parts: what every stage depends on: `photo` (SHA-256 of its bytes), generator,
+                seed, device.
             about: plain values for people to read in `run.json`, such as the photo's name.
             settings: the text of `settings.toml`.
             device: where the stages' tensors go.
             progress: hears of each stage and each step.
 
         Raises:
-            UsageError: the directory is something else, or holds the finished stages of another photo.
+            UsageError: the directory is something else, or holds finished stages of another photo.
             HfinvError: it cannot be written, is in use, or was made by another version.
         """
         path = Path(path)
@@ -100,6 +101,7 @@ class Run:
             before = read_about(path) or {}
             _check_photo(path, before, first_key_parts)
             facts = {
+                **(about or {}),
                 "schema": SCHEMA,
                 "hfinv": __version__,
                 "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -108,7 +110,6 @@ class Run:
                 "key": storage.digest("hfinv run", SCHEMA, dict(first_key_parts)),
                 "created": before.get("created", _now()),
                 "stages": before.get("stages", {}),
-                **(about or {}),
             }
             run = cls(path, json.loads(json.dumps(facts)), device, progress)
             run._lock = lock
@@ -169,11 +170,11 @@ class Run:
 
         Args:
             name: of the stage and its folder.
-            make: called as `make(*inputs, config, **more)`, with `progress` if it takes one. Its return
-                annotation is the result's type, a frozen dataclass.
-            inputs: results of earlier stages and what the first key covers; they have no part in the key.
-            config: the stage's settings; they have.
-            save_pictures: called with the result and the folder to write to, for people to look into.
+            make: called as `make(*inputs, config, **more)`, with `progress` if it takes one. Its
+                return annotation is the result's type, a frozen dataclass.
+            inputs: results of earlier stages and what the first key covers; no part of the key.
+            config: the stage's settings; part of the key.
+            save_pictures: called with the result and the folder to write pictures to.
             more: further inputs by name.
         """
         after, self.key = self.key, storage.digest(self.key, name, config)
@@ -303,7 +304,7 @@ class Run:
 
     @contextmanager
     def _metrics(self, name: str) -> Iterator[Progress]:
-        """A listener that also writes each step to `metrics.jsonl`, without the lines of an earlier attempt."""
+        """A listener that writes each step to `metrics.jsonl`, after what this session kept of it."""
         path = self.path / METRICS
         earlier = {stage.name for stage in self.visited}
         lines = _lines(path)

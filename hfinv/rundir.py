@@ -1,4 +1,4 @@
-"""A run's directory before anything is made in it: is it one, is it ours, does another process hold it."""
+"""A run's directory before work begins: is it one, is it ours, does another process hold it."""
 
 from __future__ import annotations
 
@@ -47,14 +47,15 @@ def read_about(path: Path) -> dict[str, Any] | None:
         raise UsageError(f"`{path}` is not a run, its `{ABOUT}` is another program's", ELSEWHERE)
     if about["schema"] != SCHEMA:
         raise HfinvError(
-            f"`{path}` was made by hfinv {about['hfinv']} (runs of schema {about['schema']}), this one knows schema {SCHEMA}",
+            f"`{path}` was made by hfinv {about['hfinv']} (runs of schema {about['schema']}), "
+            f"this one knows schema {SCHEMA}",
             "use that version, or make the run anew in another folder with `--out`",
         )
     return about if {"key", "stages"} <= about.keys() else None
 
 
 def locked(path: Path) -> IO[str]:
-    """The run's lock file, held until it is closed. The system lets it go when its process dies, however it dies."""
+    """The run's lock file, held until it is closed or its process dies, however it dies."""
     try:
         file = (path / LOCK).open("a+", encoding="utf-8")
         try:

@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses whose values a person writes as `a.b=c` or as TOML.
 
-Any tree of dataclasses will do, if each field has a default, an annotation of plain types, and a docstring under it.
+Any tree of dataclasses will do, if each field has a default, an annotation of plain types, and a
+docstring under it.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def to_toml(config: Any) -> str:
 
 
 def describe(config: Any) -> str:
-    """The whole tree for a person to read: each setting, its value here, what it may be and what it means."""
+    """The whole tree for a person: each setting, its value, what it may be and what it means."""
     lines = []
     for setting in every(config):
         lines.append(f"{setting.path} = {_toml(setting.value)}    ({in_words(setting.kind)})")

@@ -39,8 +39,8 @@ def write(result: Any, folder: Path, note: dict[str, Any]) -> None:
     """Save a result.
 
     Args:
-        result: a dataclass of tensors, numbers, strings, booleans, None, tuples of these but tensors, dicts of
-            tensors, and dataclasses of the same.
+        result: a dataclass of tensors, numbers, strings, booleans, None, tuples of these but
+            tensors, dicts of tensors, and dataclasses of the same.
         folder: exists; gets `tensors.safetensors`, then `stage.json`.
         note: plain values that go into `stage.json` beside the result's own.
 
