@@ -11,6 +11,7 @@ from hfinv.intake.align import crop_from_photo
 from hfinv.intake.choose import about_crop, about_given, about_yaw, check_pose, choose
 from hfinv.intake.detect import detect
 from hfinv.intake.face import Face, IntakeConfig
+from hfinv.intake.find import find_faces, turned, upright_turns
 from hfinv.intake.labels import read_camera
 from hfinv.intake.landmarks import Landmarks, locate
 from hfinv.intake.matte import foreground
@@ -45,10 +46,13 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
     height, width = photo.shape[:2]
 
     # 1. Find the faces and their landmarks, and put the photo upright.
-    turns, upright, found = _find(photo, config)
+    found = find_faces(photo, config.min_score, config.min_presence)
+    turns = upright_turns(found, config.min_presence)
+    upright = np.ascontiguousarray(np.rot90(photo, turns))
 
     # 2. Take the wanted face.
-    face, count, warnings = choose(found, config)
+    faces = [turned(face, turns, width, height) for face in found]
+    face, count, warnings = choose(faces, config)
 
     # 3. Crop it, without turning.
     crop_from_upright = crop_from_photo(face.points, config.size)
@@ -79,17 +83,6 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
     )
 
 
-def _find(photo: np.ndarray, config: IntakeConfig) -> tuple[int, np.ndarray, list[Landmarks]]:
-    """Quarter turns, the photo so turned, and the faces in it; a closer look if the first shows none."""
-    for closely in (False, True):
-        turns, detections = detect(photo, config.min_score, closely)
-        upright = np.ascontiguousarray(np.rot90(photo, turns))
-        found = [locate(upright, detection) for detection in detections]
-        if any(face.presence >= config.min_presence for face in found):
-            break
-    return turns, upright, found
-
-
 def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:
     """The photo is the crop already, and its camera is known."""
     camera = read_camera(config.camera, config.camera_key)
@@ -106,8 +99,8 @@ def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:
     warnings = about_yaw(camera, config)
 
     # Landmarks serve later stages; without them the camera still stands.
-    turns, detections = detect(crop, config.min_score)
-    found = [locate(crop, detection) for detection in detections if turns == 0]
+    detections = detect(crop, config.min_score)
+    found = [locate(crop, detection) for detection in detections]
     found = [face for face in found if face.presence >= config.min_presence]
     landmarks, presence, error = np.zeros((468, 2)), 0.0, 0.0
     if found:

@@ -16,10 +16,6 @@ from hfinv.intake.resample import apply, compose, draw, invert, quarter_turns, s
 
 FAR, NEAR = "face_detection_back", "face_detector"
 """The first finds faces of any size; the second those that fill the frame, should the first miss them."""
-CLEARLY_UPRIGHT = 0.75
-"""Below this score the photo may lie on its side, and all four turns are tried."""
-MOST_ROLL = math.radians(45)
-"""A face that leans further is upright in another turn of the photo."""
 COPY = 2048
 """Longest side of the copy that is searched, in pixels: the detectors see no finer."""
 SAME_FACE = 0.3
@@ -51,56 +47,39 @@ class Detection:
 
 
 def detect(
-    photo: np.ndarray, min_score: float, closely: bool = False
-) -> tuple[int, list[Detection]]:
-    """Find the faces, and which way is up.
+    photo: np.ndarray, min_score: float, turns: tuple[int, ...] = (0,), closely: bool = False
+) -> list[Detection]:
+    """Find faces.
 
     Args:
         photo: uint8 [H, W, 3].
         min_score: detections below it are dropped.
+        turns: quarter turns (of `np.rot90`) by which to search the photo; the detectors hardly see faces
+            on their sides.
         closely: search the photo part by part, for faces that are small in it.
 
     Returns:
-        The quarter turns (of `np.rot90`) that put the photo upright, and the faces in pixels of the
-        photo so turned, surest first.
+        In pixels of the photo as it is, surest first. A face found in two turns is there twice.
     """
     height, width = photo.shape[:2]
-    shrink = max(height, width) / COPY
-    if shrink > 1:
-        small = (max(round(width / shrink), 1), max(round(height / shrink), 1))
-        copy = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
-    else:
-        copy = photo
-    copy_from_photo = shift_scale((copy.shape[1] / width, copy.shape[0] / height), (0.0, 0.0))
-    turns, found = _search(copy, min_score, closely)
-    photo_from_copy = invert(copy_from_photo)
-    upright_from_copy = compose(quarter_turns(turns, width, height), photo_from_copy)
-    return turns, _without_repeats([_moved(d, upright_from_copy) for d in found])
-
-
-def _search(photo: np.ndarray, min_score: float, closely: bool) -> tuple[int, list[Detection]]:
-    """Quarter turns, and the faces in pixels of the photo as it is; the turn with the surest face wins."""
-    height, width = photo.shape[:2]
-    frames = _tiles(width, height) if closely else [(0.0, 0.0, float(width), float(height))]
+    shrink = max(max(height, width) / COPY, 1)
+    small = (max(round(width / shrink), 1), max(round(height / shrink), 1))
+    copy = cv2.resize(photo, small, interpolation=cv2.INTER_AREA) if shrink > 1 else photo
+    photo_from_copy = shift_scale((width / small[0], height / small[1]), (0.0, 0.0))
+    frames = _tiles(*small) if closely else [(0.0, 0.0, float(small[0]), float(small[1]))]
     size = graph.load(FAR).size
     maps = [_letterbox(frame, size) for frame in frames]
-    squares = [draw(photo, m, size, cv2.BORDER_CONSTANT) for m in maps]
-    results: dict[int, list[Detection]] = {}
-    for turns in range(4):
-        results[turns] = []
-        for square, square_from_photo in zip(squares, maps):
-            turned_from_square = quarter_turns(turns, size, size)
-            photo_from_turned = invert(compose(turned_from_square, square_from_photo))
-            found = _in_square(np.rot90(square, turns), min_score, closely)
-            results[turns] += [_moved(d, photo_from_turned) for d in found]
-        if turns == 0 and _best(results[0]) >= CLEARLY_UPRIGHT:
-            break
-    turns = max(results, key=lambda t: _best(results[t]))
-    return turns, results[turns]
-
-
-def _best(found: list[Detection]) -> float:
-    return max((d.score for d in found), default=0.0)
+    squares = [draw(copy, m, size, cv2.BORDER_CONSTANT) for m in maps]
+    found = []
+    for turn in turns:
+        seen = []
+        for square, square_from_copy in zip(squares, maps):
+            turned_from_copy = compose(quarter_turns(turn, size, size), square_from_copy)
+            photo_from_turned = compose(photo_from_copy, invert(turned_from_copy))
+            faces = _in_square(np.rot90(square, turn), min_score, closely)
+            seen += [_moved(face, photo_from_turned) for face in faces]
+        found += _without_repeats(seen)
+    return sorted(found, key=lambda d: -d.score)
 
 
 def _tiles(width: int, height: int) -> list[tuple[float, float, float, float]]:
@@ -111,7 +90,7 @@ def _tiles(width: int, height: int) -> list[tuple[float, float, float, float]]:
 
 
 def _in_square(square: np.ndarray, min_score: float, closely: bool) -> list[Detection]:
-    """Upright faces in a square of `FAR`'s size."""
+    """Faces in a square of `FAR`'s size."""
     found = _run(FAR, square, min_score)
     if found or closely:  # what fills a part of the photo was seen in the whole
         return found
@@ -125,8 +104,7 @@ def _run(name: str, square: np.ndarray, min_score: float) -> list[Detection]:
     network = graph.load(name)
     with torch.inference_mode():
         answer = network(to_tensor(square))
-    found = _decode(answer["boxes"], answer["scores"], network.size, min_score)
-    return [d for d in found if abs(d.roll) <= MOST_ROLL]
+    return _decode(answer["boxes"], answer["scores"], network.size, min_score)
 
 
 def _letterbox(frame: tuple[float, float, float, float], size: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ POINTS = 468
 """The network's last ten points are the irises; the face is the rest."""
 PASSES = 3
 """Each looks where the one before found the face; after three the detector's box no longer matters."""
+EXTREME = 80.0
+"""Logits beyond it are as good as certain."""
 ROOM = 1.5
 """Side of the window, in sides of the face's box."""
 RIGHT_EYE, LEFT_EYE = (33, 133), (263, 362)
@@ -38,13 +41,28 @@ class Landmarks:
 
     points: np.ndarray
     """[468, 2]."""
-    presence: float
-    """In [0, 1], how sure the network is that it saw a face."""
+    evidence: float
+    """Logit of the presence: about 20 for a clear face, under 14 for one that was taken upside down."""
+
+    @property
+    def presence(self) -> float:
+        """In [0, 1], how sure the network is that it saw a face."""
+        return 1 / (1 + math.exp(-max(self.evidence, -EXTREME)))
 
     @property
     def side(self) -> float:
         """The longer side of the box around the points, in pixels."""
         return float(np.ptp(self.points, 0).max())
+
+    @property
+    def roll(self) -> float:
+        """Of the line through the eyes, radians; > 0 where the head leans to the right of the picture."""
+        return _angle(self.points[LEFT_EYE[0]] - self.points[RIGHT_EYE[0]])
+
+    @property
+    def middle(self) -> np.ndarray:
+        """[2], of the box around the points."""
+        return (self.points.min(0) + self.points.max(0)) / 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ def locate(photo: np.ndarray, detection: Detection) -> Landmarks:
     side = ROOM * float(np.ptp(detection.box, 0).max())
     window = _Window(detection.box.mean(0), side, detection.roll)
     for _ in range(PASSES - 1):
-        window = _around(_look(photo, window, mirror=False).points)
+        window = _around(_look(photo, window, mirror=False))
     return _look(photo, window, mirror=True)
 
 
@@ -90,18 +108,16 @@ def _look(photo: np.ndarray, window: _Window, mirror: bool) -> Landmarks:
     if mirror:
         points[1, :, 0] = size - points[1, :, 0]
         points[1] = points[1, partners()]
-    presence = torch.sigmoid(found["presence"].double()).mean().item()
-    return Landmarks(apply(invert(window_from_photo), points.mean(0)), presence)
+    evidence = found["presence"].mean().item()
+    return Landmarks(apply(invert(window_from_photo), points.mean(0)), evidence)
 
 
-def _around(points: np.ndarray) -> _Window:
+def _around(face: Landmarks) -> _Window:
     """A window on the face, level with its eyes."""
-    angle = _angle(points[LEFT_EYE[0]] - points[RIGHT_EYE[0]])
-    level = similarity(1.0, -angle, np.zeros(2), np.zeros(2))
-    turned = apply(level, points)
-    middle = (turned.min(0) + turned.max(0)) / 2
-    return _Window(apply(invert(level), middle), ROOM * float(np.ptp(turned, 0).max()), angle)
+    level = similarity(1.0, -face.roll, np.zeros(2), np.zeros(2))
+    turned = Landmarks(apply(level, face.points), face.evidence)
+    return _Window(apply(invert(level), turned.middle), ROOM * turned.side, face.roll)
 
 
 def _angle(direction: np.ndarray) -> float:
-    return float(np.arctan2(direction[1], direction[0]))
+    return math.atan2(direction[1], direction[0])
