@@ -109,7 +109,7 @@ def estimate_latent(
         loss = config.lpips * terms["lpips"] + config.colour * terms["colour"]
         loss = loss + config.alpha * terms["alpha"] + config.prior * terms["prior"]
         search.step(loss)
-        progress(Step("latent", step + 1, total, {k: float(v) for k, v in terms.items()}))
+        progress(Step("latent", step + 1, total, {k: v.item() for k, v in terms.items()}))
     return conclude(generator, perceptual, search, target, config)
 
 

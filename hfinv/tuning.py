@@ -115,7 +115,7 @@ def tune(
             + config.colour * terms["colour"]
             + config.alpha * terms["alpha"]
         )
-        if float(terms["lpips"].detach()) <= config.stop_lpips:
+        if terms["lpips"].item() <= config.stop_lpips:
             break
         if kept:
             terms["kept"] = kept.loss(planes, rng)
@@ -126,7 +126,7 @@ def tune(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        progress(Step("tuning", step + 1, config.steps, {k: float(v) for k, v in terms.items()}))
+        progress(Step("tuning", step + 1, config.steps, {k: v.item() for k, v in terms.items()}))
     generator.requires_grad_(False)
     return conclude(generator, perceptual, pivot, target, config)
 

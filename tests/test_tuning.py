@@ -1,0 +1,95 @@
+"""Tuning moves the generator to the photo, and only as far as it is let."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from conftest import Ball
+from test_latent import face_of
+
+from hfinv.camera import look_at
+from hfinv.intake import Face
+from hfinv.latent import Pivot
+from hfinv.perceptual import Perceptual
+from hfinv.progress import Step
+from hfinv.tuning import TuningConfig, tune
+
+PLAIN = TuningConfig(steps=30, learning_rate=0.05, keep_views=0.0)
+
+
+@pytest.fixture(scope="module")
+def perceptual() -> Perceptual:
+    return Perceptual()
+
+
+@pytest.fixture
+def ball() -> Ball:
+    return Ball(edge=0.01)
+
+
+@pytest.fixture
+def face(ball: Ball) -> Face:
+    """A tinted ball; the pivot below has no tint, so only the generator's own paint can follow."""
+    return face_of(ball, look_at(0.2))
+
+
+def pivot_of(ball: Ball, face: Face) -> Pivot:
+    return Pivot(ball.mean_latent(), face.camera, face.photo, 0.0, 1.0)
+
+
+def test_the_weights_move_to_the_photo_and_the_pivot_stays(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    tuned = tune(ball, perceptual, face, pivot_of(ball, face), PLAIN)
+    assert torch.allclose(tuned.weights["paint"].float(), torch.tensor([0.25, -0.2, 0.1]), atol=0.02)
+    assert torch.equal(tuned.w_plus, ball.mean_latent())
+    assert torch.equal(tuned.camera.cam2world, face.camera.cam2world)
+    assert tuned.psnr > 35
+
+
+def test_the_weights_that_are_kept_draw_the_fit_that_is_told(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    tuned = tune(ball, perceptual, face, pivot_of(ball, face), PLAIN)
+    again = Ball(edge=0.01)
+    again.load_state_dict({k: v.float() for k, v in tuned.weights.items()})
+    drawn = again.render(again.planes(tuned.w_plus), tuned.w_plus, tuned.camera, background=0.0)
+    assert torch.equal(drawn.image.clamp(-1, 1), tuned.fit)
+
+
+def test_holding_the_other_views_holds_the_generator_back(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    held = TuningConfig(steps=30, learning_rate=0.05, keep_views=100.0, keep_size=16)
+    free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
+    kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), held)
+    assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
+
+
+def test_locality_holds_latents_near_the_pivot(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    config = TuningConfig(
+        steps=30, learning_rate=0.05, keep_views=0.0, locality=100.0, locality_every=1, locality_step=1.0
+    )
+    free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
+    kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), config)
+    assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
+
+
+def test_it_stops_when_the_photo_is_near_enough(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    heard: list[Step] = []
+    near = TuningConfig(steps=30, keep_views=0.0, stop_lpips=10.0)
+    tune(ball, perceptual, face, pivot_of(ball, face), near, progress=heard.append)
+    assert heard == [] and ball.paint.abs().sum() == 0
+
+
+def test_no_steps_leave_the_generator_as_it_is(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    tuned = tune(ball, perceptual, face, pivot_of(ball, face), TuningConfig(steps=0))
+    assert tuned.weights["paint"].abs().sum() == 0
