@@ -78,7 +78,7 @@ def style_of(factors: Named) -> Style:
         0.11
         * np.exp(0.35 * factors["hair_volume"])
         * (0.45 + 0.55 * np.tanh(length / 0.8))
-        * (1 + 1.6 * curled)
+        * (1 + 1.6 * curled * np.exp(-length / 3))
     )
     recede = factors["hair_line"] + 1.2 * male * age - 0.8
     density = factors["hair_density"] + 0.9 * (1 - male) - 0.5 * male * age + 0.3
@@ -169,6 +169,10 @@ def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
     step = (length / (POINTS - 1))[:, None]
     layer = root.layer[alive]
     lift = 0.10 + 0.6 * style.curl + 0.6 * np.exp(-style.length / 0.3)
+    whorl = np.linalg.norm(root.rest[alive] - CROWN - [style.parting, 0, 0], axis=1)
+    normal = (
+        normal * (0.15 + 0.85 * ramp(whorl, 0.15, 0.45))[:, None]
+    )  # no tuft where the flow begins
     loose = 0.04 + 0.06 * style.curl + 0.08 * np.exp(-style.length / 0.5)
     heading = unit(combing(style)[alive] + lift * normal + loose * root.vary[alive, :3])
     aim = heading
@@ -177,7 +181,11 @@ def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
     chain = [place]
     for k in range(1, POINTS):
         t = k / (POINTS - 1)
-        fall = np.array([0, -1.0, 0]) * np.minimum(step, 0.6) * (3.2 - 2.4 * style.curl)
+        fall = (
+            np.array([0, -1.0, 0])
+            * np.minimum(step, 0.6)
+            * (3.2 - 2.4 * style.curl * np.exp(-style.length / 4))
+        )
         hold = max(0.0, 1 - 2.0 * t) * (0.10 + 0.25 * style.curl)
         heading = unit(heading + hold * aim + fall)
         place, heading = skin.push(
@@ -275,7 +283,9 @@ def fringed(style: Style) -> np.ndarray:
 def combing(style: Style) -> np.ndarray:
     """[R, 3] unit directions along the scalp in which locks set out."""
     root = roots()
-    away = unit(root.rest - CROWN)
+    away = unit(root.rest - CROWN - [style.parting, 0, 0])
+    # Hair before the crown flows on to the fringe, or all goes back: flows that met would stand up.
+    away[:, 2] = np.where(away[:, 2] > 0, style.fringe * away[:, 2], away[:, 2])
     across = np.tanh((root.rest[:, 0] - style.parting) * 4)
     aside = np.stack([across, np.full(len(across), -0.1), np.full(len(across), -0.45)], 1)
     onto = np.stack([0.35 * across, np.full(len(across), -0.2), np.ones(len(across))], 1)
@@ -283,7 +293,10 @@ def combing(style: Style) -> np.ndarray:
     blend = (root.front * 0.95)[:, None]
     down = np.array([0, -0.6, -0.15]) * root.side[:, None]
     flow = (1 - blend) * (
-        away + down + np.array([0, 0, -0.25]) + 0.45 * aside * root.top[:, None]
+        away
+        + down
+        + np.array([0, 0, -0.25 - 0.3 * (1 - style.fringe)])
+        + 0.45 * aside * root.top[:, None]
     ) + blend * front
     return unit(flow - (flow * root.normal).sum(1, keepdims=True) * root.normal)
 
@@ -296,7 +309,7 @@ def off_face(
     step: np.ndarray,
     free: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw hair that hangs before the face, lower than `free`, aside: to the side of the parting that it grows on."""
+    """Draw hair that hangs before the face, lower than `free`, to its side of the parting."""
     x, y, z = place.T
     wanted = ramp(free - y, 0.0, 0.3) * (0.66 + 0.09 * layer) * ramp(z, 0.70, 1.0)
     sign = np.tanh(side * 30)

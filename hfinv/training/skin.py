@@ -50,6 +50,8 @@ class Zones:
     lips: np.ndarray
     brows: np.ndarray
     beard: np.ndarray
+    cheeks: np.ndarray
+    """Skin without hair, shadow or shine."""
     inside: np.ndarray
     """The mouth's lining and the eye sockets."""
     neck: np.ndarray
@@ -77,11 +79,10 @@ def zones() -> Zones:
     )
     beard = ramp(cheek - y, 0.0, 0.1) * ramp(y, 6.05, 6.25) * ramp(z, 0.60, 0.78) * (1 - lips)
     beard *= ramp(np.abs(x) + 8 * np.abs(y - 6.42), 0.16, 0.3) * 0.5 + 0.5
-    open_part = head.openness
-    inside = ramp(0.16 - open_part, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
-    return Zones(
-        lips, brows, beard, inside, 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y
-    )
+    cheeks = np.exp(-(((x - 0.42) / 0.1) ** 2) - ((y - 6.9) / 0.1) ** 2) * (z > 1)
+    inside = ramp(0.16 - head.openness, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
+    neck = 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y
+    return Zones(lips, brows, beard, cheeks, inside, neck)
 
 
 def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -137,6 +138,10 @@ def body_albedo(factors: Named, covered: np.ndarray) -> np.ndarray:
     red = 0.10 * np.logaddexp(0, 1.5 * factors["lips_red"]) - 0.05
     colour = colour * np.exp(zone.lips[:, None] * np.array([0.6, -1.6, -1.2]) * red)
     colour = colour * np.exp(-zone.brows * 0.45 * np.tanh(0.6 * factors["brow_darkness"]))[:, None]
+    shaven = (
+        0.85 * factors.male * (1 - beard_amount(factors)) * zone.beard
+    )  # men's mean skin has a shadow
+    colour = mixed(colour, np.average(colour, axis=0, weights=zone.cheeks), shaven)
     stubble = (beard_amount(factors) * zone.beard)[:, None] * 0.85
     colour = colour * (1 - stubble) + stubble * hair * 0.7
     colour = mixed(colour, hair * 0.5, 0.93 * covered)
