@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy.special import expit, ndtr
 
@@ -119,8 +117,3 @@ class Named:
             1.8 * np.array([self["ancestry_african"] - 0.5, self["ancestry_asian"] - 0.5, 0.0])
         )
         return weights / weights.sum()
-
-
-def softplus(x: float) -> float:
-    """A smooth max(0, x)."""
-    return math.log1p(math.exp(-abs(x))) + max(x, 0.0)
