@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hfinv.generators.triplane import sample_planes
+from hfinv.generators.triplane import sample_planes, texels_together
 
 CHUNK = 1024
 """Rays that are marched at once where no gradient is needed: few enough to stay in a CPU's cache."""
@@ -76,7 +76,8 @@ def render_rays(
         origins: [B, N, 3], world frame.
         directions: [B, N, 3], of unit length.
         options: where to look.
-        jitter: moves the samples at random, as in training; None puts them in the middle of their strata.
+        jitter: moves the samples at random, as in training, from a generator on the rays' device; None puts
+            them in the middle of their strata.
         chunk: rays of one batch item at a time; the result is the same. If None, all at once while gradients
             are recorded, else `CHUNK`.
 
@@ -91,6 +92,7 @@ def render_rays(
     u = fine_offsets((batch, rays, options.fine), jitter, origins.device)
     if chunk is None:
         chunk = rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
+    planes = texels_together(planes)
     parts = []
     for start in range(0, rays, chunk):
         some = slice(start, start + chunk)
@@ -206,7 +208,7 @@ def mean_distance(weights: Tensor, distances: Tensor) -> Tensor:
 
 
 def clamp_distance(distance: Tensor, nearest: Tensor, farthest: Tensor) -> Tensor:
-    """Between the nearest and farthest sample of the whole call, as EG3D: an empty ray's distance depends on its batch."""
+    """Between the nearest and farthest sample of the whole call, as EG3D: empty rays depend on their batch."""
     return torch.clamp(distance, nearest, farthest)
 
 

@@ -40,10 +40,18 @@ def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d
         return sampled.unflatten(1, (batch, count)).transpose(0, 1)
     scaled = points * (2 / box)
     grid = torch.stack([scaled[..., list(axes)] for axes in PLANE_ORDERS[order]], 1)  # [B, 3, N, 2]
-    # With the channels of a texel side by side, each corner is one read from memory instead of C.
-    texels = planes.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # [B * 3, C, h, w]
+    texels = texels_together(planes).flatten(0, 1)  # [B * 3, C, h, w]
     sampled = F.grid_sample(texels, grid.flatten(0, 1)[:, :, None], align_corners=False)
     return sampled.squeeze(3).unflatten(0, (batch, 3)).mT
+
+
+def texels_together(planes: Tensor) -> Tensor:
+    """The same [B, 3, C, h, w] with a texel's channels side by side in memory; no copy if they are.
+
+    A corner of a bilinear sample is then one read from memory instead of C.
+    """
+    texels = planes.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    return texels.unflatten(0, planes.shape[:2])
 
 
 class Decoder(nn.Module):
