@@ -195,7 +195,6 @@ def local_pairs(targets: Targets) -> list[tuple[np.ndarray, np.ndarray]]:
                 files.setdefault(f"{group}/{name}", []).append(path)
     fields = {name: sum(targets.read(path) for path in paths) for name, paths in files.items()}
     pairs = []
-    negatives = {b for _, b in OPPOSITES}
     for name, field in fields.items():
         ending = next((pair for pair in OPPOSITES if name.endswith(pair)), None)
         if ending is None:
