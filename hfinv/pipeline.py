@@ -17,8 +17,7 @@ from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash
 from hfinv.head import Head
 from hfinv.image import read, save_png
-from hfinv.intake import Face, take_in
-from hfinv.intake.overlay import overlay
+from hfinv.intake import Face, overlay, take_in
 from hfinv.latent import Pivot, estimate_latent
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Progress, ignore
@@ -152,7 +151,7 @@ def show_face(face: Face, folder: Path) -> None:
     """Pictures of the intake: the crop, its matte, and the overlay that a person judges it by."""
     save_png(folder / "crop.png", face.photo)
     save_png(folder / "matte.png", (2 * face.foreground - 1).expand(-1, 3, -1, -1))
-    save_png(folder / "overlay.png", overlay(face))
+    save_png(folder / "overlay.png", overlay.draw(face))
 
 
 def show_fit(result: Pivot | Tuned, folder: Path) -> None:
