@@ -42,7 +42,7 @@ class Landmarks:
     points: np.ndarray
     """[468, 2]."""
     evidence: float
-    """Logit of the presence: about 20 for a clear face, under 14 for one that was taken upside down."""
+    """Logit of the presence: about 20 for a clear face, under 15 for one that was taken upside down."""
 
     @property
     def presence(self) -> float:
