@@ -1,0 +1,134 @@
+"""From a photo to a head in one call: whole, resumed, and re-made only where a setting changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import hfinv
+from hfinv.config import InvertConfig
+from hfinv.errors import HfinvError, PhotoError, UsageError
+from hfinv.generators.checkpoint import save
+from hfinv.latent import LatentConfig
+from hfinv.progress import Stage, Step
+from hfinv.training import NetworkConfig, TrainConfig, begin
+from hfinv.tuning import TuningConfig
+
+PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
+TOY = NetworkConfig(
+    w_dim=16,
+    plane_resolution=16,
+    plane_channels=8,
+    channel_base=256,
+    channel_max=16,
+    hidden=16,
+    upsampler_channels=(8, 8),
+    image_size=64,
+    samples=(8, 4),
+)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
+    """A few steps with a small untrained generator."""
+    generator = begin(TrainConfig(network=TOY)).generator
+    generator.mapping.measure(64)
+    path = tmp_path_factory.mktemp("weights") / "toy.safetensors"
+    save(generator, path)
+    return InvertConfig(
+        generator=str(path),
+        latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
+        tuning=TuningConfig(steps=3, keep_cameras=4, keep_size=8),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(config: InvertConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "run"
+    hfinv.invert(PHOTO, path, config, device="cpu")
+    return path
+
+
+def outputs(run: Path) -> dict[str, bytes]:
+    """Every file but the one that tells times."""
+    files = sorted(p for p in run.rglob("*") if p.is_file() and p.name not in ("run.json", ".lock"))
+    return {str(p.relative_to(run)): p.read_bytes() for p in files}
+
+
+def states(heard: list[Stage | Step]) -> list[tuple[str, str]]:
+    return [(r.name, r.state) for r in heard if isinstance(r, Stage) and r.state != "begun"]
+
+
+def test_a_run_holds_its_stages_and_pictures_for_people(whole: Path) -> None:
+    names = outputs(whole)
+    for wanted in ("settings.toml", "metrics.jsonl", "intake/overlay.png", "latent/fit.png", "tuning/fit.png"):
+        assert wanted in names
+    assert not [name for name in names if name.endswith((".pkl", ".pt", ".pickle"))]
+
+
+def test_the_same_call_again_keeps_every_stage_and_changes_no_byte(
+    whole: Path, config: InvertConfig
+) -> None:
+    before, heard = outputs(whole), []
+    hfinv.invert(PHOTO, whole, config, device="cpu", progress=heard.append)
+    assert states(heard) == [("intake", "kept"), ("latent", "kept"), ("tuning", "kept")]
+    assert outputs(whole) == before
+
+
+def test_a_reopened_head_draws_the_last_fit_of_the_tuning_bit_for_bit(whole: Path) -> None:
+    from hfinv.run import Run
+    from hfinv.tuning import Tuned
+
+    head = hfinv.open_head(whole, "cpu")
+    drawn = head.generator.render(head.planes, head.w_plus, head.camera, background=0.0)
+    kept = Run.open(whole).load("tuning", Tuned).fit
+    assert torch.equal(drawn.image.clamp(-1, 1), kept)
+    assert head.render(yaw=30).pixels.shape == (64, 64, 3)
+
+
+def test_a_changed_tuning_keeps_what_stands_before_it(
+    whole: Path, config: InvertConfig, tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(whole, tmp_path / "run")
+    heard: list[Stage | Step] = []
+    changed = replace(config, tuning=replace(config.tuning, steps=2))
+    hfinv.invert(PHOTO, tmp_path / "run", changed, device="cpu", progress=heard.append)
+    assert states(heard) == [("intake", "kept"), ("latent", "kept"), ("tuning", "made")]
+
+
+@pytest.mark.parametrize("stage", ["latent", "tuning"])
+def test_a_run_cut_off_in_a_stage_ends_as_the_uninterrupted_one(
+    stage: str, whole: Path, config: InvertConfig, tmp_path: Path
+) -> None:
+    def cut(record: Stage | Step) -> None:
+        if isinstance(record, Step) and record.stage == stage and record.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hfinv.invert(PHOTO, tmp_path / "run", config, device="cpu", progress=cut)
+    with pytest.raises(HfinvError, match="no finished `tuning`"):
+        hfinv.open_head(tmp_path / "run", "cpu")
+    hfinv.invert(PHOTO, tmp_path / "run", config, device="cpu")
+    assert outputs(tmp_path / "run") == outputs(whole)
+
+
+def test_another_seed_gives_another_head(whole: Path, config: InvertConfig, tmp_path: Path) -> None:
+    here = hfinv.open_head(whole, "cpu")
+    there = hfinv.invert(PHOTO, tmp_path / "run", config, device="cpu", seed=1)
+    assert not torch.equal(here.w_plus, there.w_plus)
+
+
+def test_a_picture_of_nothing_is_refused(config: InvertConfig, tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="face"):
+        hfinv.invert(np.full((200, 200, 3), 128, np.uint8), tmp_path / "run", config, device="cpu")
+
+
+def test_opening_what_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a run"):
+        hfinv.open_head(tmp_path)
