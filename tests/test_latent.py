@@ -58,14 +58,18 @@ def test_a_known_tint_is_found(ball: Ball, perceptual: Perceptual) -> None:
 def test_a_camera_that_is_a_little_off_is_turned_back(ball: Ball, perceptual: Perceptual) -> None:
     true, wrong = look_at(0.2, 0.1), look_at(0.2, 0.1 + math.radians(2))
     face = face_of(ball, wrong, true)
-    config = LatentConfig(w_steps=60, w_plus_steps=0, learning_rate=0.08, camera_rate=0.003, prior=0.0)
+    config = LatentConfig(
+        w_steps=60, w_plus_steps=0, learning_rate=0.08, camera_rate=0.003, prior=0.0
+    )
     kept = LatentConfig(w_steps=60, w_plus_steps=0, learning_rate=0.08, camera_rate=0.0, prior=0.0)
     refined = estimate_latent(ball, perceptual, face, config)
     stuck = estimate_latent(ball, perceptual, face, kept)
     assert torch.equal(stuck.camera.cam2world, wrong.cam2world)
     # A ball hardly tells turning from shifting, so where its middle is drawn is what can be found.
     middle = torch.zeros(1, 1, 3)
-    miss = [(c.project(middle)[0] - true.project(middle)[0]).norm() for c in (refined.camera, wrong)]
+    miss = [
+        (c.project(middle)[0] - true.project(middle)[0]).norm() for c in (refined.camera, wrong)
+    ]
     assert miss[0] < 0.4 * miss[1]
     assert refined.psnr > stuck.psnr + 2
 

@@ -65,7 +65,13 @@ def states(heard: list[Stage | Step]) -> list[tuple[str, str]]:
 
 def test_a_run_holds_its_stages_and_pictures_for_people(whole: Path) -> None:
     names = outputs(whole)
-    for wanted in ("settings.toml", "metrics.jsonl", "intake/overlay.png", "latent/fit.png", "tuning/fit.png"):
+    for wanted in (
+        "settings.toml",
+        "metrics.jsonl",
+        "intake/overlay.png",
+        "latent/fit.png",
+        "tuning/fit.png",
+    ):
         assert wanted in names
     assert not [name for name in names if name.endswith((".pkl", ".pt", ".pickle"))]
 

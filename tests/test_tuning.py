@@ -43,7 +43,9 @@ def test_the_weights_move_to_the_photo_and_the_pivot_stays(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
     tuned = tune(ball, perceptual, face, pivot_of(ball, face), PLAIN)
-    assert torch.allclose(tuned.weights["paint"].float(), torch.tensor([0.25, -0.2, 0.1]), atol=0.02)
+    assert torch.allclose(
+        tuned.weights["paint"].float(), torch.tensor([0.25, -0.2, 0.1]), atol=0.02
+    )
     assert torch.equal(tuned.w_plus, ball.mean_latent())
     assert torch.equal(tuned.camera.cam2world, face.camera.cam2world)
     assert tuned.psnr > 35
@@ -72,7 +74,12 @@ def test_locality_holds_latents_near_the_pivot(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
     config = TuningConfig(
-        steps=30, learning_rate=0.05, keep_views=0.0, locality=100.0, locality_every=1, locality_step=1.0
+        steps=30,
+        learning_rate=0.05,
+        keep_views=0.0,
+        locality=100.0,
+        locality_every=1,
+        locality_step=1.0,
     )
     free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
     kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), config)

@@ -136,7 +136,8 @@ class HeadFolder:
         self.files = sorted(folder.glob("head_*.npz"))
         if not self.files:
             raise HfinvError(
-                f"`{folder}` holds no heads", "leave `--data` out: `hfinv train generator` then makes its own"
+                f"`{folder}` holds no heads",
+                "leave `--data` out: `hfinv train generator` then makes its own",
             )
 
     def __len__(self) -> int:
