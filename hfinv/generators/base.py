@@ -84,7 +84,7 @@ class Generator(Protocol):
         """[1, 1, D], the standard deviation of w over the prior."""
 
     def planes(self, w_plus: Tensor) -> Tensor:
-        """[B, L, D] -> [B, 3, C, h, w]; made once, rendered many times."""
+        """[B, L, D] -> [B, P, C, h, w], P planes of the family; made once, rendered many times."""
 
     def render(
         self,
@@ -100,7 +100,7 @@ class Generator(Protocol):
         """Draw the planes as the cameras see them, without any jitter.
 
         Args:
-            planes: [B, 3, C, h, w], or [1, ...] shared by all cameras.
+            planes: [B, P, C, h, w], or [1, ...] shared by all cameras.
             w_plus: [B, L, D] or [1, L, D]; steers the super-resolution.
             camera: B cameras.
             size: rays along one side, before super-resolution; the checkpoint's own if None.

@@ -1,8 +1,8 @@
 """hfinv's own generator: EG3D's architecture in a small size, with labelled z, colour and coverage.
 
 What differs from EG3D (Chan et al., CVPR 2022): z is a vector of named factors and is not normalised; the planes are
-XY, XZ, ZY; there is no noise; rays composite premultiplied colour, so the background is whatever the caller wants; the
-super-resolution also draws the coverage.
+XY of the front, XZ, ZY and XY of the back, and have a part that all heads share; there is no noise; rays composite
+premultiplied colour, so the background is whatever the caller wants; the super-resolution also draws the coverage.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from hfinv.generators.layers import FullyConnected, full_precision
 from hfinv.generators.raymarch import RayOptions, render_rays
 from hfinv.generators.triplane import Decoder, sample_planes
 
+PLANES = 4
+"""XY of the front, XZ, ZY, XY of the back: the order "halves"."""
 DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
 
@@ -84,7 +86,7 @@ class Heads(nn.Module):
         """
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
-                upsampler_channels, ray_size, samples (coarse, fine), near and far.
+                upsampler_channels, ray_size and samples (coarse, fine).
         """
         super().__init__()
         self.card = card
@@ -93,9 +95,15 @@ class Heads(nn.Module):
         self.backbone = Synthesis(
             card.w_dim,
             a["plane_resolution"],
-            3 * a["plane_channels"],
+            PLANES * a["plane_channels"],
             channel_base=a["channel_base"],
             channel_max=a["channel_max"],
+        )
+        # What all heads share is learned in place, at full resolution; the backbone adds what tells them apart.
+        self.shared = nn.Parameter(
+            torch.zeros(
+                1, PLANES * a["plane_channels"], a["plane_resolution"], a["plane_resolution"]
+            )
         )
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(
@@ -122,21 +130,21 @@ class Heads(nn.Module):
         return self.mapping.w_std[None, None]
 
     def planes(self, w_plus: Tensor) -> Tensor:
-        """[B, L, D] -> [B, 3, C, h, h]."""
-        planes = self.backbone(w_plus, noise_mode="none")
-        return planes.unflatten(1, (3, -1))
+        """[B, L, D] -> [B, 4, C, h, h]."""
+        planes = self.shared + self.backbone(w_plus, noise_mode="none")
+        return planes.unflatten(1, (PLANES, -1))
 
     def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Colour features and density of points in space.
 
         Args:
-            planes: [B, 3, C, h, h].
+            planes: [B, 4, C, h, h].
             points: [B, N, 3], world units.
 
         Returns:
             features [B, N, F], the first three are RGB in [0, 1]; raw sigma [B, N, 1].
         """
-        return self.decoder(sample_planes(planes.float(), points, self.card.box, "fixed"))
+        return self.decoder(sample_planes(planes.float(), points, self.card.box, "halves"))
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """[B, N, 3] in world units -> raw sigma [B, N, 1]."""
@@ -153,7 +161,7 @@ class Heads(nn.Module):
         """Composite the field along rays.
 
         Args:
-            planes: [B, 3, C, h, h] or [1, ...].
+            planes: [B, 4, C, h, h] or [1, ...].
             origins, directions: [B, N, 3], world frame, unit directions.
             samples: coarse and fine samples a ray.
             jitter: moves the samples at random; only while training.
@@ -163,12 +171,12 @@ class Heads(nn.Module):
         """
         coarse, fine = samples or self.card.arguments["samples"]
         options = RayOptions(
-            near=self.card.arguments["near"],
-            far=self.card.arguments["far"],
+            near="auto",  # outside the box one plane alone would draw its pattern
+            far="auto",
             coarse=coarse,
             fine=fine,
             box=self.card.box,
-            order="fixed",
+            order="halves",
         )
         features, distance, opacity = render_rays(
             planes.float(), self.decoder, origins, directions, options, jitter

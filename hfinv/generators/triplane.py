@@ -11,12 +11,18 @@ from hfinv.generators.layers import FullyConnected
 PLANE_ORDERS = {
     "eg3d": ((0, 1), (0, 2), (2, 0)),
     "fixed": ((0, 1), (0, 2), (2, 1)),
+    "halves": ((0, 1), (0, 2), (2, 1), (0, 1)),
 }
 """Which world axes (x 0, y 1, z 2) run along each plane's width and height.
+
+"halves" has a fourth plane: its first XY plane serves the front of the head, the fourth the back, and `OVERLAP` joins
+them. A single XY plane prints the face onto the back of the head as well (PanoHead and SphereHead name the fault).
 
 All released EG3D weights were trained with "eg3d", whose third plane is the second one transposed: none sees
 y and z together. The order is thus a property of the weights.
 """
+OVERLAP = 0.16
+"""Depth about z = 0 over which the front XY plane of "halves" fades into the back one, world units."""
 MARGIN = 0.001
 """EG3D's decoder reaches this far beyond [0, 1], so that 0 and 1 themselves have a gradient."""
 
@@ -25,8 +31,8 @@ def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d
     """What each plane holds at each point's projection, bilinearly, fading to 0 outside the box.
 
     Args:
-        planes: [B, 3, C, h, w], or [1, 3, C, h, w] shared by all B sets of points without a copy. The width
-            runs along the first axis of `PLANE_ORDERS`, the height (downwards) along the second.
+        planes: [B, P, C, h, w], or [1, P, C, h, w] shared by all B sets of points without a copy; P is 3, or
+            as many as the order has. The width runs along the first axis of `PLANE_ORDERS`, the height (downwards) along the second.
         points: [B, N, 3], world frame.
         box: side of the cube about the world origin that the planes span, world units.
         order: a key of `PLANE_ORDERS`.
@@ -39,14 +45,23 @@ def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d
         sampled = sample_planes(planes, points.reshape(1, -1, 3), box, order)[0]  # [3, B * N, C]
         return sampled.unflatten(1, (batch, count)).transpose(0, 1)
     scaled = points * (2 / box)
-    grid = torch.stack([scaled[..., list(axes)] for axes in PLANE_ORDERS[order]], 1)  # [B, 3, N, 2]
-    texels = texels_together(planes).flatten(0, 1)  # [B * 3, C, h, w]
+    grid = torch.stack([scaled[..., list(axes)] for axes in PLANE_ORDERS[order]], 1)  # [B, P, N, 2]
+    texels = texels_together(planes).flatten(0, 1)  # [B * P, C, h, w]
     sampled = F.grid_sample(texels, grid.flatten(0, 1)[:, :, None], align_corners=False)
-    return sampled.squeeze(3).unflatten(0, (batch, 3)).mT
+    sampled = sampled.squeeze(3).unflatten(0, (batch, -1)).mT  # [B, P, N, C]
+    return joined_halves(sampled, points[..., 2:]) if order == "halves" else sampled
+
+
+def joined_halves(sampled: Tensor, z: Tensor) -> Tensor:
+    """[B, 4, N, C] and depths [B, N, 1] -> [B, 3, N, C]: the front and the back XY plane as one."""
+    ahead = (0.5 + z / OVERLAP).clamp(0, 1)
+    ahead = ahead * ahead * (3 - 2 * ahead)
+    front, top, side, back = sampled.unbind(1)
+    return torch.stack([back + ahead * (front - back), top, side], 1)
 
 
 def texels_together(planes: Tensor) -> Tensor:
-    """The same [B, 3, C, h, w] with a texel's channels side by side in memory; no copy if they are.
+    """The same [B, P, C, h, w] with a texel's channels side by side in memory; no copy if they are.
 
     A corner of a bilinear sample is then one read from memory instead of C.
     """

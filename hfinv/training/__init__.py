@@ -131,8 +131,6 @@ def card(network: NetworkConfig) -> Card:
             "upsampler_channels": list(network.upsampler_channels),
             "ray_size": ray_size,
             "samples": list(network.samples),
-            "near": 2.2,
-            "far": 3.25,
         },
         image_size=network.image_size,
         box=1.0,

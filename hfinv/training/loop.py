@@ -35,11 +35,11 @@ class LoopConfig:
     """Heads a step."""
     picture_batch: int = 4
     """Heads a step in lessons of whole pictures."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 6e-3
     """Peak step of Adam."""
     final_rate: float = 0.1
     """Share of the peak at the end."""
-    average: float = 0.998
+    average: float = 0.995
     """Decay of the averaged weights."""
     half: bool = True
     """Run convolutions in bfloat16: many times faster on processors and GPUs that have it."""

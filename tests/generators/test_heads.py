@@ -36,7 +36,7 @@ def latent(generator: Heads, count: int = 1) -> torch.Tensor:
 def test_shapes_follow_the_card(toy: Heads) -> None:
     w_plus = latent(toy, 2)
     planes = toy.planes(w_plus)
-    assert w_plus.shape == (2, toy.card.num_ws, 16) and planes.shape == (2, 3, 8, 16, 16)
+    assert w_plus.shape == (2, toy.card.num_ws, 16) and planes.shape == (2, 4, 8, 16, 16)
     seen = toy.render(planes, w_plus, concatenate([look_at(0.0), look_at(1.0)]))
     assert seen.image.shape == (2, 3, 64, 64) and seen.alpha.shape == (2, 1, 64, 64)
     assert seen.raw.shape == (2, 3, 16, 16) and seen.distance.shape == (2, 1, 16, 16)
