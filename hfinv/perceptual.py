@@ -34,26 +34,21 @@ class Perceptual(nn.Module):
             WeightsError: the backbone is not there.
         """
         super().__init__()
-        path = ASSETS / f"lpips_{net}.safetensors"
-        if not path.is_file():
+        self.path = ASSETS / f"lpips_{net}.safetensors"
+        if not self.path.is_file():
             raise WeightsError(
                 f"the LPIPS backbone `{net}` is not bundled", "reinstall hfinv, or use `alex`"
             )
-        import lpips
+        self.net = net
+        self.register_buffer("place", torch.zeros(()), persistent=False)
+        self.loaded: nn.Module | None = None
 
-        # The package announces itself on stdout and warns of torchvision's old names; both are beside the point.
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-        weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-        missing, unexpected = self.model.load_state_dict(weights, strict=False)
-        absent = [name for name in missing if name.startswith("net.")]
-        if absent or unexpected:
-            raise WeightsError(
-                f"the LPIPS backbone `{path.name}` does not fit: {(absent + unexpected)[0]}",
-                "reinstall hfinv",
-            )
-        self.eval().requires_grad_(False)
+    @property
+    def model(self) -> nn.Module:
+        """The package's network, read on first use: a run that is only found again never needs it."""
+        if self.loaded is None:
+            self.loaded = read_model(self.net, self.path).to(self.place.device)
+        return self.loaded
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The layers' feature maps, each pixel's scaled to unit length over channels.
@@ -92,3 +87,25 @@ class Perceptual(nn.Module):
     def forward(self, image: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """LPIPS of two images, [B]; see `compare`."""
         return self.compare(self.features(image), self.features(target), weight)
+
+
+def read_model(net: str, path: Path) -> nn.Module:
+    """The `lpips` package's network over a stored backbone, frozen.
+
+    Raises:
+        WeightsError: the backbone does not fit.
+    """
+    import lpips
+
+    # The package announces itself on stdout and warns of torchvision's old names; both are beside the point.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    faults = [name for name in missing if name.startswith("net.")] + unexpected
+    if faults:
+        raise WeightsError(
+            f"the LPIPS backbone `{path.name}` does not fit: {faults[0]}", "reinstall hfinv"
+        )
+    return model.eval().requires_grad_(False)
