@@ -13,6 +13,20 @@ from torch import Tensor, nn
 
 from hfinv.camera import FFHQ_FOCAL, FFHQ_PIVOT, FFHQ_RADIUS, Camera
 from hfinv.generators.base import Card, Rendering
+from hfinv.training import NetworkConfig
+
+TOY = NetworkConfig(
+    w_dim=16,
+    plane_resolution=16,
+    plane_channels=8,
+    channel_base=256,
+    channel_max=16,
+    hidden=16,
+    upsampler_channels=(8, 8),
+    image_size=64,
+    samples=(8, 4),
+)
+"""The bundled generator's architecture, so small that a test can train it."""
 
 
 class Ball(nn.Module):

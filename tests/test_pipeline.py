@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TOY
 
 import hfinv
 from hfinv.config import InvertConfig
@@ -15,21 +16,10 @@ from hfinv.errors import HfinvError, PhotoError, UsageError
 from hfinv.generators.checkpoint import save
 from hfinv.latent import LatentConfig
 from hfinv.progress import Stage, Step
-from hfinv.training import NetworkConfig, TrainConfig, begin
+from hfinv.training import TrainConfig, begin
 from hfinv.tuning import TuningConfig
 
 PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
-TOY = NetworkConfig(
-    w_dim=16,
-    plane_resolution=16,
-    plane_channels=8,
-    channel_base=256,
-    channel_max=16,
-    hidden=16,
-    upsampler_channels=(8, 8),
-    image_size=64,
-    samples=(8, 4),
-)
 
 
 @pytest.fixture(scope="module")

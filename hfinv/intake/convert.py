@@ -104,6 +104,7 @@ class _Source:
         return tuple(int(n) for n in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else ()
 
     def constant(self, index: int) -> np.ndarray | None:
+        """The stored values of a tensor; None if it is computed."""
         tensor = self.graph.Tensors(index)
         buffer = self.model.Buffers(tensor.Buffer())
         if not buffer.DataLength():
@@ -151,6 +152,7 @@ class _Translation:
     constants: dict[int, np.ndarray] = field(default_factory=dict)
 
     def run(self) -> tuple[list[dict], dict[str, np.ndarray]]:
+        """The graph's operations in order, and their weights by name."""
         import tflite
 
         simple = {

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from conftest import TOY
 
 from hfinv.camera import concatenate, look_at, orbit
 from hfinv.generators import BUNDLED, load_generator
 from hfinv.generators.heads import Heads
-from hfinv.training import NetworkConfig, TrainConfig, begin
-
-TOY = NetworkConfig(
-    w_dim=16,
-    plane_resolution=16,
-    plane_channels=8,
-    channel_base=256,
-    channel_max=16,
-    hidden=16,
-    upsampler_channels=(8, 8),
-    image_size=64,
-    samples=(8, 4),
-)
+from hfinv.training import TrainConfig, begin
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TOY
 
 from hfinv.camera import concatenate, orbit
 from hfinv.errors import HfinvError
-from hfinv.training import NetworkConfig, TrainConfig, begin, export
+from hfinv.training import TrainConfig, begin, export
 from hfinv.training.dataset import HeadFolder
 from hfinv.training.factors import FACTORS
 from hfinv.training.loop import LoopConfig, load_checkpoint, rate, run_loop
 from hfinv.training.objective import ObjectiveConfig
 
-TOY = NetworkConfig(
-    w_dim=16,
-    plane_resolution=16,
-    plane_channels=8,
-    channel_base=256,
-    channel_max=16,
-    hidden=16,
-    upsampler_channels=(8, 8),
-    image_size=64,
-    samples=(8, 4),
-)
 OBJECTIVE = ObjectiveConfig(near_points=256, free_points=128, rays=64, ray_samples=(8, 4))
 
 
