@@ -330,26 +330,6 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     assert made == []
 
 
-def test_one_run_has_one_writer(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", first_key_parts=PARTS)
-    with pytest.raises(HfinvError, match=f"in use by another hfinv .process {os.getpid()}"):
-        Run.create(tmp_path / "run", first_key_parts=PARTS)
-    run.close()
-    Run.create(tmp_path / "run", first_key_parts=PARTS).close()
-
-
-def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
-    code = f"""
-import os, signal
-from hfinv.run import Run
-run = Run.create({str(tmp_path / "run")!r}, first_key_parts={PARTS!r})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
-    assert (tmp_path / "run" / ".lock").read_text()
-    invert(tmp_path / "run")
-
-
 def test_an_open_run_gives_its_stages_and_says_what_is_missing(tmp_path: Path) -> None:
     result = invert(tmp_path / "run")
     run = Run.open(tmp_path / "run")
