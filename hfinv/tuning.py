@@ -28,9 +28,9 @@ from hfinv.progress import Step, ignore
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 100
+    steps: int = 160
     """Optimiser steps; 0 leaves the generator as it is."""
-    learning_rate: float = 0.0015
+    learning_rate: float = 0.004
     """Peak step of Adam on the generator's weights."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
