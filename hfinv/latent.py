@@ -30,9 +30,9 @@ class LatentConfig:
     """Where the search starts."""
     camera_steps: int = 10
     """Steps in which only the camera moves."""
-    w_steps: int = 45
+    w_steps: int = 30
     """Steps in W, one vector for all layers."""
-    w_plus_steps: int = 65
+    w_plus_steps: int = 50
     """Steps in W+, one vector a layer."""
     learning_rate: float = 0.04
     """Peak step of the latent, in standard deviations of w."""

@@ -28,13 +28,13 @@ from hfinv.progress import Step, ignore
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 160
+    steps: int = 220
     """Optimiser steps; 0 leaves the generator as it is."""
     learning_rate: float = 0.004
     """Peak step of Adam on the generator's weights."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
-    colour: float = 2.0
+    colour: float = 5.0
     """Weight of the colour difference at the photo's camera."""
     squared: bool = False
     """Compare colours by mean square, as PTI does, instead of mean absolute difference."""
@@ -44,6 +44,8 @@ class TuningConfig:
     """Stop once LPIPS at the photo's camera falls to this; PTI has 0.06. 0 never stops early."""
     keep_views: float = 1.0
     """Weight of staying as the untouched generator was, seen from all around."""
+    keep_every: int = 2
+    """Steps between two looks at a held view."""
     keep_cameras: int = 16
     """How many cameras around the head hold it."""
     keep_size: int = 48
@@ -117,9 +119,9 @@ def tune(
         )
         if terms["lpips"].item() <= config.stop_lpips:
             break
-        if kept:
+        if kept and step % config.keep_every == 0:
             terms["kept"] = kept.loss(planes, rng)
-            loss = loss + config.keep_views * terms["kept"]
+            loss = loss + config.keep_every * config.keep_views * terms["kept"]
         if local and step % config.locality_every == 0:
             terms["locality"] = local.loss(rng)
             loss = loss + config.locality * terms["locality"]
