@@ -30,11 +30,11 @@ class TuningConfig:
 
     steps: int = 220
     """Optimiser steps; 0 leaves the generator as it is."""
-    learning_rate: float = 0.004
+    learning_rate: float = 0.006
     """Peak step of Adam on the generator's weights."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
-    colour: float = 5.0
+    colour: float = 10.0
     """Weight of the colour difference at the photo's camera."""
     squared: bool = False
     """Compare colours by mean square, as PTI does, instead of mean absolute difference."""
