@@ -5,7 +5,7 @@ from __future__ import annotations
 PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fast": (
         "A first look: fewer steps of everything.",
-        ("latent.camera_steps=5", "latent.w_steps=30", "latent.w_plus_steps=30", "tuning.steps=30"),
+        ("latent.camera_steps=5", "latent.w_steps=15", "latent.w_plus_steps=20", "tuning.steps=40"),
     ),
     "default": ("A likeness in a few minutes on a CPU.", ()),
     "best": (
