@@ -16,7 +16,7 @@ from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
 from hfinv.tuning import TuningConfig, tune
 
-PLAIN = TuningConfig(steps=30, learning_rate=0.05, keep_views=0.0)
+PLAIN = TuningConfig(steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
 
 
 @pytest.fixture(scope="module")
