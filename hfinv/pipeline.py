@@ -13,7 +13,6 @@ import torch
 from hfinv import device as devices
 from hfinv.config import InvertConfig, to_toml
 from hfinv.generators import load_generator, locate
-from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash
 from hfinv.head import Head
 from hfinv.image import read, save_png
@@ -134,17 +133,12 @@ def assemble(generator: Any, tuned: Tuned, path: Path) -> Head:
     return Head(
         generator,
         tuned.w_plus,
-        planes_of(generator, tuned),
+        generator.planes(tuned.w_plus),
         tuned.camera,
         tuned.psnr,
         tuned.lpips,
         path,
     )
-
-
-def planes_of(generator: Generator, tuned: Tuned) -> torch.Tensor:
-    """[1, 3, C, h, w]."""
-    return generator.planes(tuned.w_plus)
 
 
 def show_face(face: Face, folder: Path) -> None:
