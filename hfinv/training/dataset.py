@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,8 +42,8 @@ class DatasetConfig:
 class Batch:
     """B heads, K views each."""
 
-    z: Tensor
-    """[B, Z], the heads' factors."""
+    z: Tensor | None
+    """[B, Z], the heads' factors; None if nobody knows them."""
     camera: Camera
     """B * K cameras, head by head."""
     image: Tensor
@@ -51,6 +52,17 @@ class Batch:
     """[B, K, 1, H, H] in [0, 1]."""
     distance: Tensor
     """[B, K, h, h], along the unit ray, world units; 0 is background."""
+    measured: bool = True
+    """Whether `distance` is known; if not, it is 0 everywhere."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on that device."""
+        moved = {
+            f.name: value.to(device) if hasattr(value, "to") else value
+            for f in fields(self)
+            for value in [getattr(self, f.name)]
+        }
+        return Batch(**moved)
 
 
 def random_cameras(rng: np.random.Generator, views: int) -> Camera:
@@ -125,6 +137,21 @@ def make_dataset(
             report(index + 1, config.heads)
 
 
+class Pictures(Protocol):
+    """Heads that can be drawn from at random."""
+
+    def __len__(self) -> int:
+        """How many heads."""
+
+    def refresh(self) -> None:
+        """Find the heads that were added meanwhile."""
+
+    def batch(
+        self, indices: list[int], views: int | None = None, rng: np.random.Generator | None = None
+    ) -> Batch:
+        """Those heads, with all or `views` random views of each; see `HeadFolder.batch`."""
+
+
 class HeadFolder:
     """Random access to a folder that `make_dataset` wrote."""
 
@@ -133,12 +160,17 @@ class HeadFolder:
         Raises:
             HfinvError: the folder holds no heads.
         """
-        self.files = sorted(folder.glob("head_*.npz"))
+        self.folder = folder
+        self.refresh()
         if not self.files:
             raise HfinvError(
                 f"`{folder}` holds no heads",
                 "leave `--data` out: `hfinv train generator` then makes its own",
             )
+
+    def refresh(self) -> None:
+        """Find the heads that were added meanwhile."""
+        self.files = sorted(self.folder.glob("head_*.npz"))
 
     def __len__(self) -> int:
         return len(self.files)
@@ -152,6 +184,9 @@ class HeadFolder:
             indices: B numbers below `len(self)`.
             views: K; all if None.
             rng: chooses the views.
+
+        Raises:
+            HfinvError: a head was made with other factors.
         """
         heads = []
         for index in indices:
@@ -162,6 +197,11 @@ class HeadFolder:
                     else np.sort(rng.choice(len(head["label"]), views, replace=False))
                 )
                 heads.append({k: head[k] if k == "z" else head[k][keep] for k in head.files})
+                if len(heads[-1]["z"]) != len(FACTORS):
+                    raise HfinvError(
+                        f"`{self.files[index]}` was made with {len(heads[-1]['z'])} factors, now there are {len(FACTORS)}",
+                        "remove the folder, or name another one: the heads are then made anew",
+                    )
         stacked = {k: torch.from_numpy(np.stack([h[k] for h in heads])) for k in heads[0]}
         colour = stacked["colour"].permute(0, 1, 4, 2, 3).float() / 255  # [B, K, 4, H, H]
         alpha = colour[:, :, 3:]

@@ -105,7 +105,7 @@ def iris_paint(factors: Named) -> np.ndarray:
     edge = 1 - 0.6 * np.exp(-(((angle - 25) / 3) ** 2))
     inside = 1 - ramp(angle, IRIS - 0.6, IRIS + 0.8)
     pupil = 1 - ramp(angle, PUPIL - 0.7, PUPIL + 0.7)
-    white = np.array([0.62, 0.57, 0.54]) * (1 - 0.35 * ramp(angle, 35, 75))[:, None]
+    white = np.array([0.50, 0.45, 0.42]) * (1 - 0.35 * ramp(angle, 35, 75))[:, None]
     ring = iris * (fibres * edge * (1 - pupil))[:, None] + 0.004 * pupil[:, None]
     glint = np.exp(-(((angle - 13) / 5) ** 2) - ((np.angle(np.exp(1j * (turn - 2.2))) / 0.45) ** 2))
     return white * (1 - inside)[:, None] + ring * inside[:, None] + 0.35 * glint[:, None]
@@ -113,4 +113,4 @@ def iris_paint(factors: Named) -> np.ndarray:
 
 def under_lid(unit: np.ndarray) -> np.ndarray:
     """[N]: the upper lid's shade on directions from the eyeball's centre."""
-    return 0.92 - 0.5 * ramp(unit[:, 1], 0.02, 0.5) - 0.15 * ramp(-unit[:, 1], 0.3, 0.6)
+    return 0.95 - 0.6 * ramp(unit[:, 1], -0.02, 0.45) - 0.15 * ramp(-unit[:, 1], 0.3, 0.6)

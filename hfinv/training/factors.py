@@ -67,6 +67,23 @@ _PAINT = [
     Factor("cloth_neckline", "-2 up to the neck, +2 a low neckline"),
 ]
 
+_LATER = [
+    Factor("light_sun", "-2 an overcast sky, +2 hard sun with cast shadows"),
+    Factor("hair_tidy", "-2 loose, frizzy strands, +2 sleek ones"),
+    Factor("beard_length", "-2 stubble, +2 a long beard"),
+    Factor("beard_moustache", "-2 chin and jaw only, +2 a moustache and little else"),
+    Factor("brow_thickness", "-2 thin brows, +2 bushy ones"),
+    Factor("lashes", "-2 hardly seen, +2 long and dark"),
+    Factor("glasses", "below +1 none, +2 glasses"),
+    Factor("glasses_size", "-2 small lenses, +2 large ones"),
+    Factor("glasses_darkness", "-2 a light metal frame, +2 a black one"),
+    Factor("covering", "below +1.2 none, +2 a cloth wrapped about the head"),
+    Factor("covering_lightness", "-2 a black covering, +2 a white one"),
+    Factor("covering_red", "-2 a greenish covering, +2 a reddish one"),
+    Factor("covering_blue", "-2 a yellowish covering, +2 a bluish one"),
+]
+"""Later factors are appended, so that trained networks keep their columns."""
+
 FACTORS: tuple[Factor, ...] = tuple(
     _IDENTITY
     + _numbered("shape", SHAPES, "principal direction {} of face shape")
@@ -74,6 +91,7 @@ FACTORS: tuple[Factor, ...] = tuple(
     + _HAIR
     + _EXPRESSION
     + _PAINT
+    + _LATER
 )
 INDEX: dict[str, int] = {factor.name: k for k, factor in enumerate(FACTORS)}
 """Place of each factor in z, by name."""

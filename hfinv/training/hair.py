@@ -1,4 +1,4 @@
-"""Hair: a few thousand locks combed over the scalp, drawn as tapered ribbons."""
+"""Hair: a few thousand locks combed over the scalp, split into strands."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from scipy.spatial import cKDTree
 from hfinv.training.factors import Named
 from hfinv.training.morph import base
 from hfinv.training.skin import ramp
+from hfinv.training.shade import Density, lock_gloss, lock_light
+from hfinv.training.light import Light
+from hfinv.training.strands import CHILDREN, Look, Strands, steps, strands, unit
 from hfinv.training.surface import vertex_normals
 
 POINTS = 11
 """Along a lock."""
-HALF_WIDTH = 0.038
-"""Of a lock at its root, decimetres; roots stand about 0.035 apart."""
 CROWN = np.array([0.0, 8.42, -0.25])
 """The whorl from which hair flows away, decimetres at rest."""
-AXIS = np.array([0.0, 7.25, 0.15])
-"""A point inside the head from which outward is measured."""
+TRAINING_SEED = 11
+"""Of the strands of all training heads; another one gives hair that was never trained on."""
 BROW = 7.50
 """Height at which a fringe ends."""
 
@@ -42,8 +43,12 @@ class Style:
     """0 straight, 1 tight."""
     hairline: float
     """Degrees by which the front hairline recedes."""
+    tidy: float
+    """0 frizzy, 1 sleek."""
     density: float
     """Locks whose order is above it are gone."""
+    seed: int
+    """Of the strands' random numbers."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,18 @@ class Roots:
     """[R, 4], N(0, 1)."""
     shade: np.ndarray
     """Factor on the colour."""
+    seeds: np.ndarray
+    """[R, CHILDREN, 6], N(0, 1), of the strands."""
 
 
-def style_of(factors: Named) -> Style:
-    """Read the hair factors, with what is usual for women, men, ages and ancestries."""
+def style_of(factors: Named, hidden: float = 0.0, seed: int = TRAINING_SEED) -> Style:
+    """Read the hair factors, with what is usual for women, men, ages and ancestries.
+
+    Args:
+        factors: the head.
+        hidden: 0 to 1, how much of the hair a covering hides.
+        seed: of the strands' random numbers.
+    """
     male, age, (african, _, _) = factors.male, factors.age, factors.ancestry
     wish = factors["hair_length"] + 0.75 * (1 - 2 * male)
     curl = factors["hair_curl"] + 1.6 * african - 0.3
@@ -80,7 +93,7 @@ def style_of(factors: Named) -> Style:
         * (0.45 + 0.55 * np.tanh(length / 0.8))
         * (1 + 1.6 * curled * np.exp(-length / 3))
     )
-    recede = factors["hair_line"] + 1.2 * male * age - 0.8
+    recede = factors["hair_line"] + 1.2 * male * age - 1.1
     density = factors["hair_density"] + 0.9 * (1 - male) - 0.5 * male * age + 0.3
     return Style(
         length=float(length),
@@ -90,18 +103,20 @@ def style_of(factors: Named) -> Style:
         volume=float(volume),
         curl=float(curled),
         hairline=9 * float(np.log1p(np.exp(1.5 * recede))),
-        density=float(np.clip((density + 3.0) / 1.8, 0, 1.3)),
+        tidy=factors.rising("hair_tidy"),
+        density=float(np.clip((density + 3.0) / 1.8, 0, 1.3)) * (1 - ramp(hidden, 0.3, 0.8)),
+        seed=seed,
     )
 
 
 @cache
-def roots() -> Roots:
-    """The fixed part of the locks."""
+def roots(seed: int) -> Roots:
+    """The part of the locks that all heads of a seed share."""
     head = base()
     rest = on_roots(head.rest[: head.body])
     normal = on_roots(vertex_normals(head.rest[: head.body], head.coarse_faces))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     count = len(rest)
     azimuth = np.degrees(np.arctan2(np.abs(rest[:, 0]), rest[:, 2] - 0.25))
     top = ramp(rest[:, 1], 7.75, 8.2)
@@ -113,7 +128,8 @@ def roots() -> Roots:
         side=1 - top,
         layer=rng.uniform(0, 1, count) ** 0.8,
         vary=rng.normal(size=(count, 4)).clip(-2.2, 2.2),
-        shade=np.exp(0.16 * rng.normal(size=count)),
+        shade=np.exp(0.07 * rng.normal(size=count)),
+        seeds=rng.normal(size=(count, CHILDREN, 6)).clip(-2.2, 2.2).astype(np.float32),
     )
 
 
@@ -129,8 +145,11 @@ def growth(points: np.ndarray, style: Style) -> np.ndarray:
     behind = front_angle(points) - np.interp(np.abs(x), *hairline())
     recede = style.hairline * (1 + 0.8 * np.minimum(np.abs(x) / 0.5, 1.2) ** 2)
     kept = 1 - ramp(y, 7.6, 7.75) * (1 - ramp(behind - recede, -6, 3))
+    edge = 0.92 - 0.03 * style.hairline  # temples recede with the forehead
+    temple = ramp(y, 7.05, 7.2) * (1 - ramp(y, 7.7, 7.95))
+    kept = kept * (1 - temple * ramp(z, edge, edge + 0.2))
     order = 0.12 + 0.80 * ramp(y, 7.35, 8.25) * (1 - 0.25 * ramp(-z, 0.2, 0.7))
-    return kept * ramp(style.density - order, 0, 0.16)
+    return kept * ramp(style.density - order, 0, 0.3)
 
 
 def front_angle(points: np.ndarray) -> np.ndarray:
@@ -158,9 +177,10 @@ def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         points [L, POINTS, 3] and the indices [L] of the roots that have a lock.
     """
-    root = roots()
+    root = roots(style.seed)
     left = growth(root.rest, style)
     alive = np.flatnonzero(left > 0.02)
+    left = np.maximum(ramp(left - 0.4 * root.layer, 0, 0.6), 0.01)  # hair thins out, no edge
     skin = Collider(body)
     start = on_roots(body)[alive]
     normal = on_roots(skin.normals)[alive]
@@ -195,7 +215,7 @@ def grow(body: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray]:
             place, heading, root.rest[alive, 0] - style.parting, layer, step[:, 0], free
         )
         chain.append(place)
-    return curled(np.stack(chain, 1), style, root.vary[alive], length), alive
+    return np.stack(chain, 1), alive
 
 
 class Collider:
@@ -248,14 +268,9 @@ def outside() -> np.ndarray:
     return np.flatnonzero(head.openness[: head.body] > 0.22)
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """[..., 3] scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
-
-
 def lock_lengths(style: Style) -> np.ndarray:
     """[R] decimetres."""
-    root = roots()
+    root = roots(style.seed)
     length = style.length * (1 + 0.12 * root.vary[:, 3]).clip(0.6, 1.4)
     length = length * (1 - (1 - style.sides) * root.side)
     level = length - 0.75 * np.maximum(
@@ -277,12 +292,12 @@ def lock_lengths(style: Style) -> np.ndarray:
 
 def fringed(style: Style) -> np.ndarray:
     """[R] in [0, 1]: how much each root's hair is combed onto the forehead."""
-    return style.fringe * roots().front
+    return style.fringe * roots(style.seed).front
 
 
 def combing(style: Style) -> np.ndarray:
     """[R, 3] unit directions along the scalp in which locks set out."""
-    root = roots()
+    root = roots(style.seed)
     away = unit(root.rest - CROWN - [style.parting, 0, 0])
     # Hair before the crown flows on to the fringe, or all goes back: flows that met would stand up.
     away[:, 2] = np.where(away[:, 2] > 0, style.fringe * away[:, 2], away[:, 2])
@@ -296,7 +311,7 @@ def combing(style: Style) -> np.ndarray:
         away
         + down
         + np.array([0, 0, -0.25 - 0.3 * (1 - style.fringe)])
-        + 0.45 * aside * root.top[:, None]
+        + 0.45 * aside * (root.top * ramp(root.rest[:, 2], -0.1, 0.6))[:, None]
     ) + blend * front
     return unit(flow - (flow * root.normal).sum(1, keepdims=True) * root.normal)
 
@@ -319,62 +334,42 @@ def off_face(
     return place, unit(heading + np.stack([sign * pull, 0 * pull, -0.9 * pull], 1))
 
 
-def curled(points: np.ndarray, style: Style, vary: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Wind locks [L, POINTS, 3] round their own course."""
-    t = np.linspace(0, 1, POINTS)
-    course = unit(np.gradient(points, axis=1))
-    aside = unit(np.cross(course, np.array([0.3, 0.9, 0.2])))
-    over = np.cross(course, aside)
-    phase = 3.0 * vary[:, :1] + 2 * np.pi * t * (1.2 + 1.6 * style.curl)
-    size = (0.012 + 0.10 * style.curl) * np.tanh(length / 0.6)[:, None] * np.minimum(2 * t, 1)
-    return (
-        points
-        + aside * (size * np.cos(phase))[..., None]
-        + over * (size * np.sin(phase))[..., None]
+def look_of(style: Style) -> Look:
+    """How the strands of a style leave their locks."""
+    coil = style.curl * min(1.0, 0.3 + style.length / 1.5)
+    return Look(
+        spread=0.034 + 0.012 * (1 - style.tidy),
+        clump=0.35 + 0.35 * style.curl,
+        frizz=(0.02 + 0.05 * (1 - style.tidy)) * min(1.0, style.length),
+        curl=0.006 + 0.055 * coil,
+        pitch=0.9 - 0.62 * style.curl,
+        ragged=0.35,
     )
 
 
-@dataclass(frozen=True)
-class Locks:
-    """Drawn hair."""
+def drawn(
+    points: np.ndarray,
+    chosen: np.ndarray,
+    style: Style,
+    colour: np.ndarray,
+    light: Light,
+    field: Density,
+) -> Strands:
+    """Strands in final linear light.
 
-    vertices: np.ndarray
-    """[N, 3] decimetres."""
-    faces: np.ndarray
-    """[F, 3]."""
-    normals: np.ndarray
-    """[N, 3] unit, for the light: outwards from the head, a little rounded over each lock."""
-    albedo: np.ndarray
-    """[N, 3] linear, inner and root parts darker."""
-
-
-def draw_locks(points: np.ndarray, chosen: np.ndarray, style: Style, colour: np.ndarray) -> Locks:
-    """Ribbons along the locks [L, POINTS, 3] of the roots [L], in a linear hair colour [3]."""
-    root = roots()
-    count = len(points)
-    t = np.linspace(0, 1, POINTS)
-    course = unit(np.gradient(points, axis=1))
-    out = points - AXIS
-    out[..., 1] = np.where(out[..., 1] > 0, out[..., 1], 0.15 * out[..., 1])
-    out = unit(out)
-    flat = unit(np.cross(course, out))
-    roll = 0.35 * root.vary[chosen, 2][:, None, None]
-    across = np.cos(roll) * flat + np.sin(roll) * np.cross(course, flat)
-    wide = HALF_WIDTH * (1 + 0.25 * min(style.length, 3.0)) * (1 - 0.85 * t**2)
-    wide = np.minimum(wide, 0.02 + 0.25 * lock_lengths(style)[chosen][:, None])
-    edge = across * wide[..., None]
-    vertices = np.stack([points - edge, points + edge], 2)  # [L, POINTS, 2, 3]
-    normals = unit(np.stack([out - 0.45 * across, out + 0.45 * across], 2))
-    sheen = np.sqrt(np.clip(1 - (course @ np.array([0.0, 0.8, 0.6])) ** 2, 0, 1))
-    inner = 0.60 + 0.40 * root.layer[chosen][:, None]
-    shade = (
-        root.shade[chosen][:, None]
-        * inner
-        * (0.62 + 0.38 * np.minimum(2.5 * t, 1))
-        * (0.75 + 0.45 * sheen)
-    )
-    albedo = shade[:, :, None, None] * colour * np.ones((1, 1, 2, 1))
-    a = (np.arange(count)[:, None] * POINTS + np.arange(POINTS - 1)) * 2
-    quads = np.stack([a, a + 1, a + 3, a + 2], -1).reshape(-1, 4)
-    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    return Locks(vertices.reshape(-1, 3), faces, normals.reshape(-1, 3), albedo.reshape(-1, 3))
+    Args:
+        points: [L, POINTS, 3] locks, decimetres.
+        chosen: [L] their roots.
+        style: the hair.
+        colour: [3] linear albedo.
+        light: sun and sky.
+        field: how dense the hair is.
+    """
+    root = roots(style.seed)
+    lit = lock_light(points.astype(np.float32), light, field) * colour.astype(np.float32)
+    gloss = lock_gloss(points.astype(np.float32), light, field)
+    sheen = (0.026 + 0.22 * colour) * (1 - 0.75 * style.curl) * (0.5 + 0.8 * style.tidy)
+    lit = (lit + gloss[..., None] * sheen * light.sun) * root.shade[chosen][:, None, None]
+    length = np.linalg.norm(np.diff(points, axis=1), axis=2).sum(1)
+    count = steps(style.length, style.curl)
+    return strands(points, lit, length, root.seeds[chosen], look_of(style), count)

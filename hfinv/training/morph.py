@@ -137,10 +137,10 @@ def unit_weights(factors: Named) -> dict[str, float]:
     return {
         "unit_smile": 1.0 * smile,
         "unit_jaw_open": 0.5 * opened + 0.12 * smile**3,
-        "unit_blink": 0.10 + 0.85 * factors.rising("blink", 2.5, 2.0),
+        "unit_blink": 0.06 + 0.85 * factors.rising("blink", 2.5, 2.2),
         "unit_brow_up": 1.4 * factors.rising("brow_up", 1.5, 0.9),
-        "unit_brow_down": 1.2 * factors.rising("brow_down", 1.5, 1.0),
-        "unit_frown": 1.2 * factors.rising("frown", 1.5, 1.2),
+        "unit_brow_down": 1.1 * factors.rising("brow_down", 2.4, 1.5),
+        "unit_frown": 1.1 * factors.rising("frown", 2.2, 1.5),
         "unit_pucker": 1.1 * factors.rising("pucker", 1.8, 1.5),
-        "unit_squint": 1.1 * factors.rising("squint", 1.5, 0.8),
+        "unit_squint": 0.9 * factors.rising("squint", 2.2, 1.5),
     }

@@ -49,14 +49,20 @@ def sample_points(
         rng: the randomness.
     """
     position, offset, colour = near_surface(batch, near, rng)
-    uniform = (torch.rand(len(batch.z), anywhere, 3, generator=rng) - 0.5) * box
+    uniform = (
+        torch.rand(len(batch.z), anywhere, 3, generator=rng, device=batch.z.device) - 0.5
+    ) * box
     position = torch.cat([position, uniform], 1)  # [B, N, 3]
     front, known = in_front(batch, position)  # [B, N, 1]
     # The view that a point was drawn from knows its own offset exactly.
     own = torch.cat([-offset, torch.full_like(uniform[..., :1], -BACKGROUND)], 1)
     occupancy = torch.sigmoid(-torch.maximum(front - SOFTNESS, own) / SOFTNESS)
     known = torch.cat([torch.ones_like(offset), known[:, near:]], 1)
-    at_surface = torch.cat(
+    inside = (
+        (position.abs() < box / 2).all(-1, keepdim=True)
+    ).float()  # outside, there is no field
+    known = known * inside
+    at_surface = inside * torch.cat(
         [(offset.abs() < 2 * SOFTNESS).float(), torch.zeros_like(uniform[..., :1])], 1
     )
     return Points(
@@ -78,8 +84,10 @@ def near_surface(batch: Batch, count: int, rng: torch.Generator) -> tuple[Tensor
     origins = batch.camera.centre.reshape(b, k, 3).gather(
         1, (pixel // (h * h))[..., None].expand(-1, -1, 3)
     )
-    width = torch.where(torch.rand(b, count, 1, generator=rng) < 0.7, 0.006, 0.04)
-    offset = width * torch.randn(b, count, 1, generator=rng)
+    device = batch.distance.device
+    often = torch.rand(b, count, 1, generator=rng, device=device) < 0.7
+    width = torch.where(often, 0.006, 0.04)
+    offset = width * torch.randn(b, count, 1, generator=rng, device=device)
     distance = batch.distance.flatten(1).gather(1, pixel)[..., None]
     position = origins + (distance + offset) * directions
     factor = batch.image.shape[-1] // h

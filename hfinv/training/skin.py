@@ -13,6 +13,10 @@ from hfinv.training.morph import base
 from hfinv.training.surface import Subdivision
 
 DATA = Path(__file__).parent / "data"
+DETAIL_STEP = 1 / 48
+"""Natural logarithm of one unit of the stored details."""
+SATURATION = 0.86
+"""The portraits are more colourful than skin under white light."""
 EFFECTS = 5
 """Label effects before the components: mean, male, age, African, East Asian."""
 GREY = np.array([0.42, 0.41, 0.40])
@@ -34,13 +38,52 @@ def decoded(codes: np.ndarray, plan: Subdivision) -> np.ndarray:
     return residual.transpose(1, 0, 2).astype(np.int8)
 
 
-@cache
-def skin_fields() -> np.ndarray:
+@dataclass(frozen=True)
+class Skins:
+    """The stored skins."""
+
+    fields: np.ndarray
     """[EFFECTS + SKINS, V * 3] float32, sRGB values: label effects, then unit-variance components."""
+    held_out: dict[str, int]
+    """Row of `own` and, from the end, of `details` of each skin that no training head wears."""
+    own: np.ndarray
+    """[H, V * 3] float32, sRGB values of those skins."""
+    front: np.ndarray
+    """[F] refined vertices that have details."""
+    mean_detail: np.ndarray
+    """[F, 3] float32, log sRGB: what all faces share, such as brows and lips."""
+    details: np.ndarray
+    """[N + H, F] int8, multiples of DETAIL_STEP: brows, wrinkles and pores of single faces."""
+    labels: np.ndarray
+    """[N + H, EFFECTS]."""
+    places: np.ndarray
+    """[N + H, SKINS], each skin in the components."""
+
+
+@cache
+def skins() -> Skins:
+    """The stored skins; read once."""
     with np.load(DATA / "skins.npz") as stored:
-        codes = decoded(stored["codes"], base().plan)
-        scales = stored["scales"]
-    return (codes.astype(np.float32) * scales[:, None, None]).reshape(len(codes), -1)
+        raw = {name: stored[name] for name in stored}
+    codes = decoded(raw["codes"], base().plan)
+    fields = (codes.astype(np.float32) * raw["scales"][:, None, None]).reshape(len(codes), -1)
+    known = EFFECTS + SKINS
+    held_out = raw["names"][len(raw["names"]) - (len(fields) - known) :]
+    return Skins(
+        fields=fields[:known],
+        held_out={str(name): k for k, name in enumerate(held_out)},
+        own=fields[known:],
+        front=raw["front"],
+        mean_detail=raw["mean_detail"].astype(np.float32) * DETAIL_STEP,
+        details=raw["details"],
+        labels=raw["labels"],
+        places=raw["places"],
+    )
+
+
+def held_out_skins() -> tuple[str, ...]:
+    """Names of the skins that no training head wears; `build_head(z, skin=name)` puts one on."""
+    return tuple(skins().held_out)
 
 
 @dataclass(frozen=True)
@@ -54,6 +97,8 @@ class Zones:
     """Skin without hair, shadow or shine."""
     inside: np.ndarray
     """The mouth's lining and the eye sockets."""
+    rest: np.ndarray
+    """[V, 3] where the vertex lies on the head at rest; decimetres."""
     neck: np.ndarray
     """Height below which cloth begins, for a middling neckline, less the vertex's own height; decimetres."""
 
@@ -62,11 +107,12 @@ class Zones:
 def zones() -> Zones:
     """The painted zones; placed by the model's landmarks."""
     head = base()
-    x, y, z = head.plan.refine(head.rest[: head.body]).T
+    rest = head.plan.refine(head.rest[: head.body])
+    x, y, z = rest.T
     x = np.abs(x)
     lips = ramp(1.15 - (x / 0.27) ** 2 - ((y - 6.595) / 0.115) ** 2, 0.0, 0.5) * ramp(z, 1.30, 1.42)
     brow = np.interp(
-        x, [0.05, 0.106, 0.2, 0.34, 0.48, 0.58, 0.7], [7.40, 7.41, 7.43, 7.464, 7.45, 7.39, 7.28]
+        x, [0.05, 0.106, 0.2, 0.34, 0.48, 0.58, 0.7], [7.385, 7.395, 7.415, 7.435, 7.42, 7.37, 7.28]
     )
     brows = (
         np.exp(-(((y - brow) / 0.035) ** 2))
@@ -82,7 +128,7 @@ def zones() -> Zones:
     cheeks = np.exp(-(((x - 0.42) / 0.1) ** 2) - ((y - 6.9) / 0.1) ** 2) * (z > 1)
     inside = ramp(0.16 - head.openness, 0.0, 0.08) * ramp(z, 0.6, 0.9) * (y > 6.3)
     neck = 5.80 - 0.30 * (z - 0.15) + 0.4 * ramp(x, 0.55, 1.3) - y
-    return Zones(lips, brows, beard, cheeks, inside, neck)
+    return Zones(lips, brows, beard, cheeks, inside, rest, neck)
 
 
 def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -102,7 +148,7 @@ def hair_colour(factors: Named) -> np.ndarray:
     )
     tones = np.log(
         np.array(
-            [[0.42, 0.29, 0.16], [0.20, 0.12, 0.065], [0.075, 0.042, 0.024], [0.016, 0.013, 0.012]]
+            [[0.42, 0.29, 0.16], [0.20, 0.12, 0.065], [0.075, 0.042, 0.024], [0.021, 0.017, 0.0155]]
         )
     )
     place = 3 / (1 + np.exp(-1.3 * dark))
@@ -114,37 +160,65 @@ def hair_colour(factors: Named) -> np.ndarray:
     return ((1 - grey) * colour**0.5 + grey * GREY**0.5) ** 2
 
 
-def skin_albedo(factors: Named) -> np.ndarray:
-    """[V, 3] linear albedo of the refined body's bare skin."""
-    african, asian, _ = factors.ancestry
-    labels = [1.0, factors.male, factors.age, african, asian]
-    weights = np.concatenate([labels, 0.75 * 3 * np.tanh(factors.many("skin", SKINS) / 3)]).astype(
-        np.float32
-    )
-    srgb = (weights @ skin_fields()).reshape(-1, 3)
-    return np.clip(srgb, 0.06, 0.97) ** np.float32(2.2)
+def skin_albedo(factors: Named, skin: str | None = None) -> np.ndarray:
+    """[V, 3] linear albedo of the refined body's bare skin.
+
+    Args:
+        factors: the head.
+        skin: one of `held_out_skins`, instead of the skin that the factors describe.
+
+    Raises:
+        KeyError: there is no such held-out skin.
+    """
+    stored = skins()
+    if skin is not None:
+        row = stored.held_out[skin]
+        srgb = stored.own[row].copy()
+        detail = stored.details[row - len(stored.own)].astype(np.float32)
+    else:
+        african, asian, _ = factors.ancestry
+        labels = np.array([1.0, factors.male, factors.age, african, asian])
+        place = 0.7 * 3 * np.tanh(factors.many("skin", SKINS) / 3)
+        srgb = np.concatenate([labels, place]).astype(np.float32) @ stored.fields
+        detail = shares(labels, place) @ stored.details[: -len(stored.own)].astype(np.float32)
+    srgb = srgb.reshape(-1, 3)
+    srgb[stored.front] *= np.exp(stored.mean_detail + DETAIL_STEP * detail[:, None])
+    linear = np.clip(srgb, 0.06, 0.97) ** np.float32(2.2)
+    grey = linear.mean(1, keepdims=True)
+    return (1.08 * (grey + SATURATION * (linear - grey))).astype(np.float32)
 
 
-def body_albedo(factors: Named, covered: np.ndarray) -> np.ndarray:
+def shares(labels: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """[N] float32, sum 1: how much of each known skin's details a face has; mostly its nearest one's or two's."""
+    stored = skins()
+    known = len(stored.labels) - len(stored.own)
+    apart = 6 * ((stored.labels[:known] - labels) ** 2 @ np.array([0, 1.5, 3, 1, 1]))
+    apart = apart + ((stored.places[:known] - place)[:, :8] ** 2).sum(1)
+    weights = np.exp(-0.6 * (apart - apart.min()))
+    return (weights / weights.sum()).astype(np.float32)
+
+
+def body_albedo(factors: Named, covered: np.ndarray, skin: str | None = None) -> np.ndarray:
     """[V, 3] linear albedo of the refined body.
 
     Args:
         factors: the head.
         covered: [V] in [0, 1], 1 where hair grows on the scalp.
+        skin: see `skin_albedo`.
     """
     zone = zones()
     hair = hair_colour(factors)
-    colour = skin_albedo(factors)
-    red = 0.10 * np.logaddexp(0, 1.5 * factors["lips_red"]) - 0.05
+    colour = skin_albedo(factors, skin)
+    red = 0.10 * np.logaddexp(0, 1.5 * factors["lips_red"] + 0.9 * (1 - factors.male)) - 0.05
     colour = colour * np.exp(zone.lips[:, None] * np.array([0.6, -1.6, -1.2]) * red)
     colour = colour * np.exp(-zone.brows * 0.45 * np.tanh(0.6 * factors["brow_darkness"]))[:, None]
     shaven = (
         0.85 * factors.male * (1 - beard_amount(factors)) * zone.beard
     )  # men's mean skin has a shadow
     colour = mixed(colour, np.average(colour, axis=0, weights=zone.cheeks), shaven)
-    stubble = (beard_amount(factors) * zone.beard)[:, None] * 0.85
+    stubble = (beard_amount(factors) * zone.beard)[:, None] * 0.55
     colour = colour * (1 - stubble) + stubble * hair * 0.7
-    colour = mixed(colour, hair * 0.5, 0.93 * covered)
+    colour = mixed(colour, hair * 0.5, 0.8 * covered)
     colour = mixed(colour, np.array([0.09, 0.025, 0.022]), 0.9 * zone.inside)
     return mixed(colour, cloth_colour(factors), clothed(factors))
 
@@ -156,7 +230,7 @@ def mixed(colour: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarr
 
 def beard_amount(factors: Named) -> float:
     """0 none, 1 full and dark; hardly any on women."""
-    return factors.male / (1 + float(np.exp(-2.0 * (factors["beard"] - 0.7))))
+    return factors.male**2 / (1 + float(np.exp(-2.0 * (factors["beard"] - 0.7))))
 
 
 def clothed(factors: Named) -> np.ndarray:

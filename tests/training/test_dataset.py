@@ -55,7 +55,8 @@ def test_distances_and_colours_show_the_same_head(folder: Path) -> None:
     batch = HeadFolder(folder).batch([0])
     covered = torch.nn.functional.avg_pool2d(batch.alpha[0], 2)[:, 0]
     seen = batch.distance[0] > 0
-    assert (seen[covered == 1]).all() and not (seen[covered == 0]).any()
+    wrong = (~seen & (covered == 1)) | (seen & (covered == 0))
+    assert wrong.float().mean() < 2e-3  # a strand is thinner than the space between two rays
     assert 2.0 < batch.distance[0][seen].min() and batch.distance[0].max() < 3.4
 
 
