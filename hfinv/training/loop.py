@@ -2,73 +2,93 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hfinv.errors import HfinvError
 from hfinv.generators.heads import Heads
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
-from hfinv.training.dataset import HeadFolder
-from hfinv.training.objective import ObjectiveConfig, picture_loss, point_loss, ray_loss
+from hfinv.training.dataset import Batch, Pictures
+from hfinv.training.discriminator import deceive, judge, slope
+from hfinv.training.objective import Drawn, ObjectiveConfig, picture_loss, point_loss, ray_loss
+from hfinv.training.report import Report
+from hfinv.training.state import State, save_checkpoint
 
 
 @dataclass(frozen=True)
 class LoopConfig:
     """How long, how fast, how often saved."""
 
-    point_steps: int = 3000
-    """Steps of lessons at points."""
-    ray_steps: int = 2000
+    point_steps: int = 2000
+    """Steps of lessons at points; of rays, where distances are not known."""
+    ray_steps: int = 0
     """Steps of lessons along rays."""
-    picture_steps: int = 2000
+    picture_steps: int = 8000
     """Steps of lessons of whole pictures."""
+    adversarial_steps: int = 2000
+    """Steps of those lessons with a discriminator's opinion added."""
     batch: int = 8
     """Heads a step."""
     picture_batch: int = 4
     """Heads a step in lessons of whole pictures."""
+    picture_views: int = 1
+    """Views a head in those; they share its planes."""
     learning_rate: float = 6e-3
     """Peak step of Adam."""
     final_rate: float = 0.1
     """Share of the peak at the end."""
+    judge_rate: float = 2e-3
+    """Step of the discriminator's Adam."""
+    code_rate: float = 2e-2
+    """Step of the learnt codes' Adam, for pictures without labels."""
     average: float = 0.995
     """Decay of the averaged weights."""
     half: bool = True
     """Run convolutions in bfloat16: many times faster on processors and GPUs that have it."""
+    workers: int = 2
+    """Threads that load pictures ahead."""
     save_every: int = 250
     """Steps between checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
+    sheet_every: int = 500
+    """Steps between sheets of pictures of the same heads; 0 for none."""
+    tensorboard: bool = False
+    """Also write the losses for TensorBoard (extra `hfinv[tensorboard]`)."""
+    minutes: float = 0.0
+    """Stop with a checkpoint after so many minutes, to be resumed; 0 for no limit."""
     seed: int = 0
     """Of everything drawn at random."""
 
     @property
     def steps(self) -> int:
         """Steps in all."""
-        return self.point_steps + self.ray_steps + self.picture_steps
+        return self.point_steps + self.ray_steps + self.picture_steps + self.adversarial_steps
 
 
-@dataclass
-class State:
-    """Everything a checkpoint holds."""
+@dataclass(frozen=True)
+class Draw:
+    """What chance decides of one step."""
 
-    generator: Heads
-    average: Heads
-    optimiser: torch.optim.Adam
-    step: int = 0
+    heads: list[int]
+    """B numbers."""
+    batch: Batch
+    """B heads, on the CPU."""
+    seed: int
+    """Of the step's other choices."""
 
 
 def run_loop(
     state: State,
-    folder: HeadFolder,
+    folder: Pictures,
     out: Path,
     config: LoopConfig,
     objective: ObjectiveConfig,
@@ -77,65 +97,161 @@ def run_loop(
     """Train from `state.step` to the end, saving as it goes.
 
     Every step draws its heads, points and rays from the seed and its own number, so a resumed run goes on as
-    the uninterrupted one would have.
+    the uninterrupted one would have; on a GPU up to the order in which it adds. Heads that are added to the folder
+    meanwhile join in at the next checkpoint.
 
     Args:
-        state: changed in place.
+        state: changed in place; on its own device.
         folder: the heads.
-        out: where checkpoints and `metrics.jsonl` go.
+        out: where checkpoints, `metrics.jsonl`, `curves.png` and sheets go.
         config: the schedule.
         objective: the lessons.
         progress: called after each step.
+
+    Raises:
+        HfinvError: a loss is no number any more.
     """
-    perceptual = Perceptual() if config.picture_steps else None
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / "metrics.jsonl", "a") as log:
+    pictures = config.picture_steps + config.adversarial_steps
+    perceptual = Perceptual().to(state.device) if pictures else None
+    with Report(out, state.step, config.minutes, config.tensorboard) as report:
         while state.step < config.steps:
-            terms = train_step(state, folder, perceptual, config, objective)
-            losses = {name: round(float(term.detach()), 5) for name, term in terms.items()}
-            log.write(json.dumps({"step": state.step, **losses}) + "\n")
-            progress(Step(lesson(state.step - 1, config), state.step, config.steps, losses))
-            if state.step % config.save_every == 0 or state.step == config.steps:
-                log.flush()
-                save_checkpoint(state, out, config.keep)
+            last = min(config.steps, (state.step // config.save_every + 1) * config.save_every)
+            for draw in ahead(folder, range(state.step, last), config, objective):
+                terms = train_step(state, draw, perceptual, config, objective)
+                losses = report.losses(state.step, terms)
+                progress(Step(lesson(state.step - 1, config), state.step, config.steps, losses))
+                if config.sheet_every and state.step % config.sheet_every == 0:
+                    report.sheet(state.average, state.step)
+                if report.late:
+                    break
+            save_checkpoint(state, out, config.keep)
+            report.curves()
+            folder.refresh()  # heads may still be being made
+            if report.late:
+                break
 
 
 def lesson(step: int, config: LoopConfig) -> str:
     """Which lesson a step gives."""
-    if step < config.point_steps:
-        return "points"
-    return "rays" if step < config.point_steps + config.ray_steps else "pictures"
+    for name in ("point", "ray", "picture"):
+        step -= getattr(config, f"{name}_steps")
+        if step < 0:
+            return f"{name}s"
+    return "adversarial"
+
+
+def draw_step(folder: Pictures, step: int, config: LoopConfig, objective: ObjectiveConfig) -> Draw:
+    """The heads and views of a step; depends on nothing but the seed and its number."""
+    rng = np.random.default_rng([config.seed, step])
+    seed = int(rng.integers(2**62))
+    kind = lesson(step, config)
+    count = config.batch if kind in ("points", "rays") else config.picture_batch
+    heads = rng.choice(len(folder), min(count, len(folder)), replace=False).tolist()
+    views = {"points": None, "rays": objective.ray_views}.get(kind, config.picture_views)
+    return Draw(heads, folder.batch(heads, views, rng), seed)
+
+
+def ahead(
+    folder: Pictures, steps: range, config: LoopConfig, objective: ObjectiveConfig
+) -> Iterator[Draw]:
+    """The draws of the steps in order, loaded while earlier ones are at work."""
+    waiting: list[Future[Draw]] = []
+    with ThreadPoolExecutor(max(config.workers, 1)) as pool:
+        try:
+            for step in steps:
+                waiting.append(pool.submit(draw_step, folder, step, config, objective))
+                if len(waiting) > config.workers:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def train_step(
     state: State,
-    folder: HeadFolder,
+    draw: Draw,
     perceptual: Perceptual | None,
     config: LoopConfig,
     objective: ObjectiveConfig,
 ) -> dict[str, Tensor]:
-    """One step of Adam; returns the loss by term."""
-    rng = np.random.default_rng([config.seed, state.step])
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    """One step of Adam, of the discriminator's too if it takes part; returns the losses by term, detached.
+
+    Raises:
+        HfinvError: a loss is no number.
+    """
+    device = state.device
+    rng = torch.Generator(device).manual_seed(draw.seed)
     kind = lesson(state.step, config)
-    count = config.picture_batch if kind == "pictures" else config.batch
-    heads = rng.choice(len(folder), min(count, len(folder)), replace=False).tolist()
-    views = {"points": None, "rays": objective.ray_views, "pictures": 1}[kind]
-    batch = folder.batch(heads, views, rng)
-    for group in state.optimiser.param_groups:
-        group["lr"] = config.learning_rate * rate(state.step, config)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
-        if kind == "points":
-            terms = point_loss(state.generator, batch, objective, torch_rng)
-        elif kind == "rays":
-            terms = ray_loss(state.generator, batch, objective, torch_rng)
+    batch = draw.batch.to(device)
+    drawn = None
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
+        more: dict[str, Tensor] = {}
+        if batch.z is None:
+            codes = state.extras["codes"][0](torch.tensor(draw.heads, device=device))
+            batch = replace(batch, z=codes)
+            more["codes"] = objective.codes * codes.square().mean()
+        # A guide needs distances; without one now and then, the field would be learned for guided rays only.
+        plain = objective.plain_every and state.step % objective.plain_every == 0
+        guided = batch.measured and not plain
+        if kind == "points" and batch.measured:
+            terms = point_loss(state.generator, batch, objective, rng)
+        elif kind in ("points", "rays"):
+            terms = ray_loss(state.generator, batch, objective, rng, guided)
         else:
-            terms = picture_loss(state.generator, perceptual, batch, objective, torch_rng)
-    state.optimiser.zero_grad(set_to_none=True)
-    sum(terms.values()).backward()
-    state.optimiser.step()
+            terms, drawn = picture_loss(state.generator, perceptual, batch, objective, rng, guided)
+        if kind == "adversarial":
+            judged = state.extras["discriminator"][0].requires_grad_(False)
+            scores = judged(drawn.picture, drawn.raw, drawn.camera)
+            more["deceive"] = objective.adversarial * deceive(scores)
+    terms |= more
+    loss = sum(terms.values())
+    if not loss.isfinite():
+        raise HfinvError(
+            f"the loss is no number any more at step {state.step}",
+            "go on from the last checkpoint with a smaller `--set loop.learning_rate`",
+        )
+    update(state, loss, config)
+    if kind == "adversarial":
+        terms |= judge_step(state, drawn, config, objective)
     state.step += 1
     blend(state.average, state.generator, min(config.average, state.step / (state.step + 10)))
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def update(state: State, loss: Tensor, config: LoopConfig) -> None:
+    """One step of the generator, and of the codes if there are any."""
+    share = rate(state.step, config)
+    peaks = [(state.optimiser, config.learning_rate)]
+    if "codes" in state.extras:
+        peaks.append((state.extras["codes"][1], config.code_rate))
+    for optimiser, peak in peaks:
+        optimiser.zero_grad(set_to_none=True)
+        for group in optimiser.param_groups:
+            group["lr"] = peak * share
+    loss.backward()
+    for optimiser, _ in peaks:
+        optimiser.step()
+
+
+def judge_step(
+    state: State, drawn: Drawn, config: LoopConfig, objective: ObjectiveConfig
+) -> dict[str, Tensor]:
+    """One step of the discriminator on the step's own pictures; its slope is measured now and then (lazy R1)."""
+    discriminator, optimiser = state.extras["discriminator"]
+    discriminator.requires_grad_(True)
+    with torch.autocast(state.device.type, torch.bfloat16, enabled=config.half):
+        scores = discriminator(drawn.picture.detach(), drawn.raw.detach(), drawn.camera)
+        real = discriminator(drawn.real, drawn.real_raw, drawn.camera)
+        terms = judge(scores, real)
+    if state.step % objective.r1_every == 0:
+        # In float32: a gradient's gradient through bfloat16 is rough, and oneDNN divides by zero in it.
+        steepness = slope(discriminator, drawn.real, drawn.real_raw, drawn.camera)
+        terms["slope"] = objective.r1_every * objective.r1 / 2 * steepness
+    optimiser.zero_grad(set_to_none=True)
+    sum(terms.values()).backward()
+    optimiser.step()
     return terms
 
 
@@ -151,45 +267,3 @@ def blend(average: Heads, generator: Heads, decay: float) -> None:
     """Move the averaged weights towards the current ones."""
     for held, now in zip(average.parameters(), generator.parameters()):
         held.lerp_(now, 1 - decay)
-
-
-def save_checkpoint(state: State, out: Path, keep: int) -> None:
-    """Write `checkpoint_STEP.safetensors` aside, rename it, and remove the oldest beyond `keep`."""
-    tensors = {f"generator.{k}": v for k, v in state.generator.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
-    names = [name for name, _ in state.generator.named_parameters()]
-    for index, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{names[index]}.{k}": v for k, v in moments.items()}
-    path = out / f"checkpoint_{state.step:07d}.safetensors"
-    aside = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, aside, {"step": str(state.step)})
-    aside.replace(path)
-    for old in sorted(out.glob("checkpoint_*.safetensors"))[:-keep]:
-        old.unlink()
-
-
-def load_checkpoint(state: State, out: Path) -> bool:
-    """Go on from the newest checkpoint in `out`; False if there is none."""
-    found = sorted(out.glob("checkpoint_*.safetensors"))
-    if not found:
-        return False
-    tensors = load_file(found[-1])
-    with safe_open(found[-1], "pt") as file:
-        state.step = int(file.metadata()["step"])
-    part = {"generator": {}, "average": {}, "adam": {}}
-    for name, value in tensors.items():
-        owner, _, rest = name.partition(".")
-        part[owner][rest] = value
-    state.generator.load_state_dict(part["generator"])
-    state.average.load_state_dict(part["average"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for index, (name, _) in enumerate(state.generator.named_parameters()):
-        mine = {
-            k: part["adam"][f"{name}.{k}"]
-            for k in ("step", "exp_avg", "exp_avg_sq")
-            if f"{name}.{k}" in part["adam"]
-        }
-        if mine:
-            moments[index] = mine
-    state.optimiser.load_state_dict({**state.optimiser.state_dict(), "state": moments})
-    return True

@@ -12,6 +12,7 @@ from hfinv.camera import Camera
 from hfinv.generators.heads import DENSITY_GAIN, Heads
 from hfinv.perceptual import Perceptual
 from hfinv.training.dataset import Batch
+from hfinv.training.guide import guided_distances, surface_along
 from hfinv.training.points import sample_points
 
 
@@ -27,14 +28,26 @@ class ObjectiveConfig:
     """Views a head in a lesson of rays."""
     rays: int = 1024
     """Rays a view in a lesson of rays."""
-    ray_samples: tuple[int, int] = (32, 16)
-    """Coarse and fine samples a ray while training."""
+    guided_samples: tuple[int, int, int] = (2, 6, 3)
+    """Samples a ray while training: before the known surface, around it, and behind it."""
+    plain_every: int = 6
+    """Every so many lessons of rays or pictures march without a guide, as at inference; 0 for none."""
+    ray_samples: tuple[int, int] = (20, 10)
+    """Coarse and fine samples a ray of those."""
     colour: float = 2.0
     """Weight of colour at points and along rays."""
     distance: float = 2.0
     """Weight of the distance to the surface along rays."""
-    lpips: float = 0.5
+    lpips: float = 1.0
     """Weight of LPIPS in lessons of pictures."""
+    adversarial: float = 0.1
+    """Weight of the discriminator's opinion in adversarial lessons."""
+    r1: float = 2.0
+    """Weight of the discriminator's slope at real pictures."""
+    r1_every: int = 16
+    """Steps between measurements of that slope; each then counts so many times."""
+    codes: float = 1e-3
+    """Weight that keeps learnt codes of unlabelled pictures near N(0, 1)."""
 
 
 def point_loss(
@@ -64,7 +77,11 @@ def point_loss(
 
 
 def ray_loss(
-    generator: Heads, batch: Batch, config: ObjectiveConfig, rng: torch.Generator
+    generator: Heads,
+    batch: Batch,
+    config: ObjectiveConfig,
+    rng: torch.Generator,
+    guided: bool = True,
 ) -> dict[str, Tensor]:
     """Colour, coverage and distance along random rays of random views.
 
@@ -73,24 +90,57 @@ def ray_loss(
         batch: B heads of K views.
         config: how many rays.
         rng: chooses them, and moves their samples.
+        guided: look where the surface is known to be.
     """
     b, k = batch.alpha.shape[:2]
     size = generator.card.arguments["ray_size"]
+    device = batch.z.device
     wanted = wanted_rays(batch, size)  # [B, K * h * h, 5]
-    pixel = torch.randint(size * size, (b, k, config.rays), generator=rng)
-    _, directions = batch.camera.rays(size)
-    index = pixel.flatten(0, 1)[..., None].expand(-1, -1, 3)
-    directions = directions.gather(1, index).reshape(b, -1, 3)
-    origins = (
-        batch.camera.centre.reshape(b, k, 1, 3).expand(-1, -1, config.rays, -1).reshape(b, -1, 3)
-    )
-    flat = (pixel + size * size * torch.arange(k)[:, None]).flatten(1)  # [B, K * rays]
-    target = wanted.gather(1, flat[..., None].expand(-1, -1, 5))
+    pixel = torch.randint(size * size, (b, k, config.rays), generator=rng, device=device)
+    pixel = pixel + size * size * torch.arange(k, device=device)[:, None]
+    chosen = pixel.flatten(1)  # [B, K * rays]
     planes = generator.planes(generator.map(batch.z))
-    features, opacity, distance = generator.march(
-        planes, origins, directions, config.ray_samples, rng
-    )
-    return compare_rays(features, opacity, distance, target, config)
+    samples = config.guided_samples if guided else None
+    marched = look(generator, planes, batch, config.ray_samples, samples, rng, chosen)
+    return compare_rays(*marched, wanted.gather(1, chosen[..., None].expand(-1, -1, 5)), config)
+
+
+def look(
+    generator: Heads,
+    planes: Tensor,
+    batch: Batch,
+    plain: tuple[int, int],
+    guided: tuple[int, int, int] | None,
+    rng: torch.Generator,
+    chosen: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """March the rays of all views of each head.
+
+    Args:
+        generator: in training.
+        planes: [B, 4, C, h, h], one set a head.
+        batch: B heads of K views.
+        plain: coarse and fine samples without a guide.
+        guided: samples before, around and behind the known surface; None marches as at inference.
+        rng: moves the samples.
+        chosen: [B, N] which of the K * h * h rays; all if None.
+
+    Returns:
+        as `Heads.march`, N or K * h * h rays a head.
+    """
+    b, k = batch.alpha.shape[:2]
+    size = generator.card.arguments["ray_size"]
+    rays = [x.reshape(b, -1, 3) for x in batch.camera.rays(size)]
+    surface = [x.reshape(b, -1, 1) for x in surface_along(batch.distance.flatten(0, 1), size)]
+    if chosen is not None:
+        rays, surface = (
+            [x.gather(1, chosen[..., None].expand(-1, -1, x.shape[-1])) for x in part]
+            for part in (rays, surface)
+        )
+    if guided is None:
+        return tuple(x.float() for x in generator.march(planes, *rays, plain, rng))
+    distances = guided_distances(*surface, *generator.limits(*rays), guided, rng)
+    return generator.march_at(planes, *rays, distances)
 
 
 def wanted_rays(batch: Batch, size: int) -> Tensor:
@@ -107,7 +157,7 @@ def compare_rays(
     features: Tensor, opacity: Tensor, distance: Tensor, target: Tensor, config: ObjectiveConfig
 ) -> dict[str, Tensor]:
     """Weighted differences of marched rays [B, N, ...] from their answers [B, N, 5]."""
-    solid = (target[..., 3:4] > 0.98).float() * (opacity.detach() > 0.5)
+    solid = (target[..., 3:4] > 0.98) & (target[..., 4:] > 0) & (opacity.detach() > 0.5)
     away = F.smooth_l1_loss(distance, target[..., 4:], reduction="none", beta=0.02)
     return {
         "colour": config.colour * (features[..., :3] - target[..., :3]).abs().mean(),
@@ -116,45 +166,71 @@ def compare_rays(
     }
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """V pictures of a step beside the photographs they should be, all over the same random greys in [-1, 1]."""
+
+    camera: Camera
+    """V cameras."""
+    picture: Tensor
+    """[V, 3, H, H], after super-resolution."""
+    raw: Tensor
+    """[V, 3, h, h], from the rays."""
+    real: Tensor
+    """[V, 3, H, H]."""
+    real_raw: Tensor
+    """[V, 3, h, h]."""
+
+
 def picture_loss(
     generator: Heads,
     perceptual: Perceptual,
     batch: Batch,
     config: ObjectiveConfig,
     rng: torch.Generator,
-) -> dict[str, Tensor]:
-    """Whole pictures after super-resolution, one random view a head, over a random grey.
+    guided: bool = True,
+) -> tuple[dict[str, Tensor], Drawn]:
+    """Whole pictures after super-resolution; a head's views share its planes.
 
     Args:
         generator: in training.
         perceptual: LPIPS.
-        batch: B heads of one view each.
+        batch: B heads of K views.
         config: weights.
-        rng: moves the samples along the rays, chooses the grey.
+        rng: moves the samples along the rays, chooses the greys.
+        guided: look where the surface is known to be.
     """
+    k = batch.alpha.shape[1]
     size = generator.card.arguments["ray_size"]
     w_plus = generator.map(batch.z)
     planes = generator.planes(w_plus)
-    features, opacity, distance = generator.march(
-        planes, *batch.camera.rays(size), config.ray_samples, rng
+    samples = config.guided_samples if guided else None
+    features, opacity, distance = look(generator, planes, batch, config.ray_samples, samples, rng)
+    wanted = wanted_rays(batch, size)
+    terms = compare_rays(features, opacity, distance, wanted, config)
+    maps = [as_maps(x, k, size) for x in (features, opacity, wanted)]
+    picture = generator.upsample(*maps[:2], w_plus.repeat_interleave(k, 0)).float()
+    truth = torch.cat([batch.image, batch.alpha], 2).flatten(0, 1)
+    grey = 2 * torch.rand(len(truth), 1, 1, 1, generator=rng, device=truth.device) - 1
+    raw = torch.cat([2 * maps[0][:, :3] - maps[1], maps[1]], 1)
+    real_raw = torch.cat([2 * maps[2][:, :3] - maps[2][:, 3:4], maps[2][:, 3:4]], 1)
+    drawn = Drawn(batch.camera, *(over(x, grey) for x in (picture, raw, truth, real_raw)))
+    return (
+        terms
+        | {
+            "picture": config.colour * (picture[:, :3] - truth[:, :3]).abs().mean(),
+            "alpha": (picture[:, 3:] - truth[:, 3:]).abs().mean(),
+            "lpips": config.lpips * perceptual(drawn.picture, drawn.real).mean(),
+        },
+        drawn,
     )
-    terms = compare_rays(features, opacity, distance, wanted_rays(batch, size), config)
-    maps = (x.mT.unflatten(-1, (size, size)) for x in (features, opacity))
-    picture = generator.upsample(*maps, w_plus).float()
-    image, alpha = batch.image[:, 0], batch.alpha[:, 0]
-    background = 2 * torch.rand(len(image), 1, 1, 1, generator=rng) - 1
-    drawn = picture[:, :3] + (1 - picture[:, 3:].clamp(0, 1)) * background
-    lpips = perceptual(drawn, image + (1 - alpha) * background)
-    return terms | {
-        "picture": config.colour * (picture[:, :3] - image).abs().mean(),
-        "alpha": (picture[:, 3:] - alpha).abs().mean(),
-        "lpips": config.lpips * lpips.mean(),
-    }
 
 
-def one_view(batch: Batch) -> Batch:
-    """The first view of each head, as heads of one view."""
-    k = batch.alpha.shape[1]
-    first = torch.arange(len(batch.z)) * k
-    camera = Camera(batch.camera.cam2world[first], batch.camera.intrinsics[first])
-    return Batch(batch.z, camera, batch.image[:, :1], batch.alpha[:, :1], batch.distance[:, :1])
+def as_maps(rays: Tensor, views: int, size: int) -> Tensor:
+    """[B, views * size * size, C] -> [B * views, C, size, size]."""
+    return rays.unflatten(1, (views, -1)).flatten(0, 1).mT.unflatten(-1, (size, size))
+
+
+def over(picture: Tensor, background: Tensor) -> Tensor:
+    """[B, 4, H, H] premultiplied colour and coverage over a grey level in [-1, 1]: [B, 3, H, H]."""
+    return picture[:, :3] + (1 - picture[:, 3:].clamp(0, 1)) * background
