@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GENERATORS = {
     "eg3d": "hfinv.generators.eg3d:EG3D",
     "heads": "hfinv.generators.heads:Heads",
+    "panohead": "hfinv.generators.panohead:PanoHead",
 }
 """Family name to "module:class", imported when needed. A class takes a `Card` and is a `Generator`."""
 

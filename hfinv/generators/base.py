@@ -48,6 +48,14 @@ class Card:
     made: str = ""
     """How it was trained: data, steps, hardware."""
     notes: dict = field(default_factory=dict)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """By how much its training cameras were off, in the mean, world units; see `PanoHead.camera_offset`."""
+    backdrop: str = "plain"
+    """What is behind the head: "plain", whatever grey is asked for; "planes", a background that the planes hold as
+    well; "network", one that is painted behind, and that a grey can replace."""
+    framing: str = "eg3d"
+    """How its training photos were cropped: "eg3d" or "panohead" for faces; "frontal" for faces that no detector of
+    ours finds, such as cats', which are taken as already cropped; "none" for anything else."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Generators as files: safetensors with a card, read and never run."""
+"""Generators as files, read and never run: our safetensors with a card, and the official EG3D's and PanoHead's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from hfinv.errors import WeightsError
 from hfinv.generators import family
+from hfinv.generators.archive import HEAD, arguments_path, kind_of, read_official
 from hfinv.generators.base import Card, Factor, Generator
+from hfinv.generators.official import card_of
+from hfinv.generators.stored import StoredTensor, value
 
 FORMAT = "hfinv generator 1"
 """Marks our files; the number grows when older code could not read them."""
@@ -55,25 +58,67 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
 
 
 def load(path: Path) -> Generator:
-    """The generator of a file that `save` wrote: on the CPU, float32, in evaluation mode, weights frozen.
+    """The generator of a file: on the CPU, float32, in evaluation mode, weights frozen.
+
+    Args:
+        path: what `save` wrote; an official pickle; or a state dict as `.pt` or `.safetensors`, whose arguments stand
+            as JSON beside it (see `archive.described`).
 
     Raises:
-        WeightsError: the file is missing, of another kind, or does not fit its own card.
+        WeightsError: the file is missing, refused, of another kind, or does not fit its own card.
     """
+    if is_official(path):
+        return _load_official(path)
     card, state = _read(path)
+    generator = _built(card, path)
+    _fit(generator, state, path)
+    return generator.eval().requires_grad_(False)
+
+
+def _load_official(path: Path) -> Generator:
+    """Each tensor goes from the file to its place in the generator; nothing else of the file is read."""
+    with read_official(path) as found:
+        card = card_of(found, path.stem)
+        with torch.device("meta"):
+            generator = _built(card, path)
+        _check_fit(generator, found.tensors, path)
+        state = {name: value(tensor).float() for name, tensor in found.tensors.items()}
+    generator.load_state_dict(state, assign=True)
+    generator.to(memory_format=torch.channels_last)
+    return generator.eval().requires_grad_(False)
+
+
+def _built(card: Card, path: Path) -> Generator:
     try:
-        generator = family(card.family)(card)
+        return family(card.family)(card)
     except (TypeError, KeyError, ValueError) as error:
         raise WeightsError(
             f"the card of `{path}` does not describe a generator of family {card.family!r}: {error}",
             "it was made by another version of hfinv; make or download it again",
         ) from error
-    _fit(generator, state, path)
-    return generator.eval().requires_grad_(False)
+
+
+def is_official(path: Path) -> bool:
+    """Whether a file is a pickle, a torch archive, or a safetensors file that is not ours but has its arguments beside it.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    try:
+        with open(path, "rb") as file:
+            kind = kind_of(file.read(HEAD))
+    except OSError as error:
+        raise _missing(path) from error
+    if kind != "safetensors":
+        return True
+    return arguments_path(path).is_file() and ENTRY not in (_opened(path).metadata() or {})
 
 
 def read_card(path: Path) -> Card:
     """The card alone; the weights stay on disk. Fails as `load`."""
+    if is_official(path):
+        with read_official(path) as found:
+            return card_of(found, path.stem)
     with _opened(path) as file:
         return _card(file.metadata(), path)
 
@@ -116,7 +161,8 @@ def _card(metadata: dict[str, str] | None, path: Path) -> Card:
         if found == FORMAT:
             values = entry["card"]
             factors = tuple(Factor(**factor) for factor in values["factors"])
-            return Card(**values | {"pivot": tuple(values["pivot"]), "factors": factors})
+            points = {key: tuple(values[key]) for key in ("pivot", "offset") if key in values}
+            return Card(**values | points | {"factors": factors})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"the card of `{path}` cannot be read: {error}", "make or download the file again"
@@ -129,6 +175,12 @@ def _card(metadata: dict[str, str] | None, path: Path) -> Card:
 
 def _fit(generator: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     """Copy the weights into the generator, if they are exactly its own."""
+    _check_fit(generator, state, path)
+    generator.load_state_dict(state)
+
+
+def _check_fit(generator: nn.Module, state: dict[str, Tensor | StoredTensor], path: Path) -> None:
+    """Refuse weights that are not exactly the generator's own."""
     own = generator.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     misshaped = [
@@ -143,4 +195,3 @@ def _fit(generator: nn.Module, state: dict[str, Tensor], path: Path) -> None:
                 f"`{path}` {what} {listed} ({len(names)} of {len(own)} tensors)",
                 "the file is damaged or of another version of hfinv; make or download it again",
             )
-    generator.load_state_dict(state)

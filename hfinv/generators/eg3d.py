@@ -95,15 +95,18 @@ class EG3D(nn.Module):
         card: `arguments` are the fields of `Architecture`.
     """
 
+    Architecture = Architecture
+
     def __init__(self, card: Card) -> None:
         super().__init__()
         self.card = card
-        self.architecture = a = Architecture(**card.arguments)
+        self.memory: int | None = None
+        """Bytes that the samples of one chunk of rays may take; None leaves it to `render_rays`."""
+        self.architecture = a = self.Architecture(**card.arguments)
         self.backbone = nn.Module()
         self.backbone.synthesis = Synthesis(
             card.w_dim,
-            PLANE_SIDE,
-            3 * FEATURES,
+            *self._plane_shape(),
             channel_base=a.channel_base,
             channel_max=a.channel_max,
         )
@@ -198,11 +201,10 @@ class EG3D(nn.Module):
             opacity [B, 1, s, s].
         """
         size = size or self.architecture.ray_size
-        options = self._ray_options(samples)
+        options = self.ray_options(samples)
         rendered = render_rays(planes, self.decoder, *camera.rays(size), options, jitter)
         features, distance, opacity = (x.mT.unflatten(-1, (size, size)) for x in rendered)
-        # Contiguous for the convolutions; empty space, composited as 0, becomes -1.
-        return (features * 2 - 1).contiguous(), distance, opacity
+        return self._centred(features).contiguous(), distance, opacity  # as convolutions want it
 
     def render(
         self,
@@ -257,16 +259,33 @@ class EG3D(nn.Module):
         """As `sample_mixed`, for z [B, Z] and a conditioning label [B, 25]."""
         return self.sample_mixed(points, self.mapping(z, label, truncation))
 
+    def _centred(self, features: Tensor) -> Tensor:
+        """Composited features to those of super-resolution; empty space, which is 0, becomes -1."""
+        return features * 2 - 1
+
+    def _plane_shape(self) -> tuple[int, int]:
+        """Side and channels of the image that becomes the planes."""
+        return PLANE_SIDE, 3 * FEATURES
+
     def _frontal(self) -> Tensor:
         """[1, 25], the label of the frontal training camera."""
         camera = look_at(0.0, 0.0, self.card.radius, self.card.pivot, self.card.focal)
         return camera.label().to(self.backbone.mapping.w_avg.device)
 
-    def _ray_options(self, samples: tuple[int, int] | None) -> RayOptions:
+    def ray_options(self, samples: tuple[int, int] | None) -> RayOptions:
+        """Where along a ray to look, with so many coarse and fine samples; the checkpoint's own if None."""
         a = self.architecture
         coarse, fine = samples or a.samples
         return RayOptions(
-            a.near, a.far, coarse, fine, self.card.box, a.plane_order, a.white_back, a.disparity
+            a.near,
+            a.far,
+            coarse,
+            fine,
+            self.card.box,
+            a.plane_order,
+            a.white_back,
+            a.disparity,
+            memory=self.memory,
         )
 
 
@@ -319,9 +338,10 @@ def official_card(
         image_size=FORMS[form].output,
         box=rendering["box_warp"],
         radius=rendering.get("avg_camera_radius", FFHQ_RADIUS),
-        pivot=tuple(rendering.get("avg_camera_pivot", FFHQ_PIVOT)),
+        pivot=tuple(map(float, rendering.get("avg_camera_pivot", FFHQ_PIVOT))),
         focal=focal,
         num_ws=2 * (PLANE_SIDE.bit_length() - 1) - 2,
         w_dim=arguments["w_dim"],
         yaw_range=yaw_range,
+        backdrop="plain" if architecture.white_back else "planes",
     )

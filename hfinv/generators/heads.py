@@ -15,7 +15,12 @@ from hfinv.camera import Camera
 from hfinv.generators.backbone import Synthesis, SynthesisBlock, SynthesisLayer
 from hfinv.generators.base import Card, Rendering
 from hfinv.generators.layers import FullyConnected, full_precision
-from hfinv.generators.raymarch import RayOptions, render_rays
+from hfinv.generators.raymarch import (
+    RayOptions,
+    march,
+    ray_limits,
+    render_rays,
+)
 from hfinv.generators.triplane import Decoder, sample_planes
 
 PLANES = 4
@@ -63,9 +68,22 @@ class FieldDecoder(Decoder):
 class Upsampler(nn.Module):
     """Super-resolution by four: features and a four-channel picture (premultiplied colour, coverage)."""
 
-    def __init__(self, features: int, channels: tuple[int, int], w_dim: int, size: int) -> None:
+    def __init__(
+        self, features: int, channels: tuple[int, int], w_dim: int, size: int, refine: int = 0
+    ) -> None:
+        """
+        Args:
+            features: F.
+            channels: of the two blocks that double the size.
+            w_dim: D.
+            size: h.
+            refine: channels of a block before them, at the rays' own size; 0 for none.
+        """
         super().__init__()
         self.size = size
+        if refine:
+            self.refine = SynthesisBlock(features, refine, w_dim, size, 4, up=1)
+            features = refine
         self.block0 = SynthesisBlock(features, channels[0], w_dim, 2 * size, 4)
         self.block1 = SynthesisBlock(channels[0], channels[1], w_dim, 4 * size, 4, is_last=True)
 
@@ -75,6 +93,8 @@ class Upsampler(nn.Module):
             resize = {"size": (self.size, self.size), "mode": "bilinear", "antialias": True}
             features, picture = F.interpolate(features, **resize), F.interpolate(picture, **resize)
         rows = w[:, None].expand(-1, 3, -1)
+        if hasattr(self, "refine"):
+            features, picture = self.refine(features, picture, rows, noise_mode="none")
         features, picture = self.block0(features, picture, rows, noise_mode="none")
         return self.block1(features, picture, rows, noise_mode="none")[1]
 
@@ -86,12 +106,12 @@ class Heads(nn.Module):
         """
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
-                upsampler_channels, ray_size and samples (coarse, fine).
+                upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, and z_dim if z has no names.
         """
         super().__init__()
         self.card = card
         a = card.arguments
-        self.mapping = FactorMapping(len(card.factors), card.w_dim)
+        self.mapping = FactorMapping(a.get("z_dim", len(card.factors)), card.w_dim)
         self.backbone = Synthesis(
             card.w_dim,
             a["plane_resolution"],
@@ -107,13 +127,18 @@ class Heads(nn.Module):
         )
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(
-            a["plane_channels"], tuple(a["upsampler_channels"]), card.w_dim, card.image_size // 4
+            a["plane_channels"],
+            tuple(a["upsampler_channels"]),
+            card.w_dim,
+            card.image_size // 4,
+            a.get("upsampler_refine", 0),
         )
         for layer in self.modules():
             if isinstance(layer, SynthesisLayer):
                 layer.noise_const, layer.noise_strength = None, None
         # Convolutions run about twice as fast on a CPU with a pixel's channels side by side.
         self.to(memory_format=torch.channels_last)
+        self.shared.data = self.shared.data.contiguous()  # as the backbone's image is
 
     def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
         """[B, Z] -> w_plus [B, L, D], all L rows equal."""
@@ -169,8 +194,15 @@ class Heads(nn.Module):
         Returns:
             premultiplied features [B, N, F]; opacity [B, N, 1]; distance [B, N, 1].
         """
+        options = self._options(samples)
+        features, distance, opacity = render_rays(
+            planes.float(), self.decoder, origins, directions, options, jitter
+        )
+        return features, opacity, distance
+
+    def _options(self, samples: tuple[int, int] | None) -> RayOptions:
         coarse, fine = samples or self.card.arguments["samples"]
-        options = RayOptions(
+        return RayOptions(
             near="auto",  # outside the box one plane alone would draw its pattern
             far="auto",
             coarse=coarse,
@@ -178,10 +210,30 @@ class Heads(nn.Module):
             box=self.card.box,
             order="halves",
         )
-        features, distance, opacity = render_rays(
-            planes.float(), self.decoder, origins, directions, options, jitter
-        )
-        return features, opacity, distance
+
+    def limits(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Where rays [B, N, 3] enter and leave the box, [B, N, 1] each, world units."""
+        return ray_limits(origins, directions, self._options(None))
+
+    def march_at(
+        self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Composite the field at given samples of rays; for training, where the surface is known.
+
+        Args:
+            planes: [B, 4, C, h, h].
+            origins, directions: [B, N, 3], world frame, unit directions.
+            distances: [B, N, S], ascending, world units.
+
+        Returns:
+            as `march`.
+        """
+        points = origins[:, :, None] + distances[..., None] * directions[:, :, None]
+        features, sigma = self.field(planes, points.flatten(1, 2))
+        features = features.unflatten(1, distances.shape[1:])
+        with full_precision(points):
+            composed, distance, weights = march(features, sigma.reshape(distances.shape), distances)
+        return composed, weights.sum(-1, keepdim=True), distance
 
     def upsample(self, features: Tensor, opacity: Tensor, w_plus: Tensor) -> Tensor:
         """The final picture, premultiplied.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -42,8 +43,10 @@ ACTIVATIONS = {
 }
 
 
-def full_precision(x: Tensor) -> torch.autocast:
+def full_precision(x: Tensor) -> AbstractContextManager:
     """A context in which autocast leaves float32 alone, on the device of x."""
+    if x.device.type == "meta":  # counted, not computed; autocast does not know that device
+        return nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 
 
@@ -335,6 +338,10 @@ def modulated_conv2d(
     flip_weight = up == 1
     with full_precision(x):
         styles = styles.float()
+        if demodulate and x.dtype == torch.float16:  # which cancels any scale, but not its overflow
+            most = weight.float().abs().amax((1, 2, 3), keepdim=True)
+            weight = weight / (most * math.sqrt(weight[0].numel()))
+            styles = styles / styles.abs().amax(1, keepdim=True)
         scale = (
             _demodulation(weight, styles)[..., None, None] if demodulate else None
         )  # [B, O, 1, 1]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from hfinv.generators.triplane import sample_planes, texels_together
 
@@ -23,6 +24,10 @@ SPREAD = 0.01
 EPSILON = 1e-5
 """Smallest probability of an interval that importance sampling divides by."""
 
+NUMBERS = 400
+"""float32 values that the decoder and the compositing of one sample keep, roughly."""
+SOLID = 1000.0
+"""A raw density that nothing passes; with a minus, one that everything does."""
 FEWEST = 4
 """Coarse samples that importance sampling needs, since it leaves out the intervals at both ends."""
 
@@ -50,6 +55,15 @@ class RayOptions:
     """Add the transparency to every feature: empty space is 1 instead of 0."""
     disparity: bool = False
     """Spread the first pass evenly in 1 / distance."""
+    crop: float = 0.0
+    """Empty the box this far in from its sides in x and z, world units; PanoHead's training did."""
+    cull: float | None = None
+    """Empty all samples whose opacity at unit length is below this."""
+    binarise: float | None = None
+    """As `cull`, and make all others solid."""
+    memory: int | None = None
+    """Bytes that the samples of one chunk of rays may take. While gradients are recorded, a chunk is then
+    marched again on the way back instead of being kept."""
 
     def __post_init__(self) -> None:
         if (self.near == "auto") != (self.far == "auto"):
@@ -90,19 +104,30 @@ def render_rays(
     u = coarse_offsets((batch, rays, options.coarse), jitter, origins.device)
     coarse = stratified(near, far, u, options.disparity)  # [B, N, S]
     u = fine_offsets((batch, rays, options.fine), jitter, origins.device)
-    if chunk is None:
-        chunk = rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
+    chunk = chunk or _chunk(planes, batch, rays, options)
     planes = texels_together(planes)
+    again = torch.is_grad_enabled() and options.memory is not None and chunk < rays
     parts = []
     for start in range(0, rays, chunk):
         some = slice(start, start + chunk)
         inputs = (origins[:, some], directions[:, some], coarse[:, some], u[:, some])
-        parts.append(_march_two_passes(planes, decoder, *inputs, options))
+        part = (_march_two_passes, planes, decoder, *inputs, options)
+        parts.append(checkpoint(*part, use_reentrant=False) if again else part[0](*part[1:]))
     features, distance, total, nearest, farthest = zip(*parts)
     distance = clamp_distance(
         torch.cat(distance, 1), torch.stack(nearest).min(), torch.stack(farthest).max()
     )
     return torch.cat(features, 1), distance, torch.cat(total, 1)
+
+
+def _chunk(planes: Tensor, batch: int, rays: int, options: RayOptions) -> int:
+    """How many rays of each batch item to march at once."""
+    most = rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
+    if options.memory is None:
+        return most
+    numbers = NUMBERS + 2 * planes.shape[1] * planes.shape[2]  # planes as sampled, and their sum
+    samples = batch * (options.coarse + options.fine)
+    return min(most, max(1, options.memory // (4 * numbers * samples)))
 
 
 def _march_two_passes(
@@ -121,7 +146,8 @@ def _march_two_passes(
         features, sigma = decoder(
             sample_planes(planes, points.flatten(1, 2), options.box, options.order)
         )
-        return features.unflatten(1, distances.shape[1:]), sigma.reshape(distances.shape)
+        sigma = trimmed(sigma.reshape(distances.shape), points, options)
+        return features.unflatten(1, distances.shape[1:]), sigma
 
     seen, sigma = look(distances)  # [B, n, S, O], [B, n, S]
     if options.fine:
@@ -143,6 +169,22 @@ def _march_two_passes(
     if options.white_back:
         features = features + (1 - total)
     return features, mean_distance(weights, distances), total, *distances.aminmax()
+
+
+def trimmed(sigma: Tensor, points: Tensor, options: RayOptions) -> Tensor:
+    """Raw sigma [...] at points [..., 3], with what the options cut off emptied."""
+    if options.crop:
+        sigma = torch.where(cropped(points, options.box, options.crop), -SOLID, sigma)
+    threshold = options.cull if options.binarise is None else options.binarise
+    if threshold is not None:
+        thin = 1 - torch.exp(-F.softplus(sigma + DENSITY_BIAS)) < threshold
+        sigma = torch.where(thin, -SOLID, sigma if options.binarise is None else SOLID)
+    return sigma
+
+
+def cropped(points: Tensor, box: float, crop: float) -> Tensor:
+    """Whether points [..., 3] lie outside of the square column that is left of the box; [...] of bool."""
+    return (points[..., [0, 2]].abs() > box / 2 - crop).any(-1)
 
 
 def _weighted_sum(weights: Tensor, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A feature image and its first look to the final image: EG3D's four super-resolution networks."""
+"""A feature image and its first look to the final image: EG3D's super-resolution networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = 3
 
 @dataclass(frozen=True)
 class Form:
-    """What tells the four networks apart."""
+    """What tells the networks apart."""
 
     output: int
     """Side of the final image, pixels."""
@@ -35,6 +35,8 @@ class Form:
     """Of the two blocks."""
     shrinks: bool = True
     """Whether a feature image larger than `input` is resized, or refused."""
+    smooths: bool = True
+    """Whether a feature image may be smoothed before it is resized."""
     own_filter: bool = True
     """Whether the state dict has a filter of the network itself, which nothing reads."""
 
@@ -44,6 +46,7 @@ FORMS = {
     "8X": Form(512, 128, 2, (128, 64)),
     "4X": Form(256, 128, 1, (128, 64), shrinks=False),
     "2X": Form(128, 64, 1, (128, 64)),
+    "Deepfp32": Form(256, 128, 1, (128, 64), shrinks=False, smooths=False),
 }
 """By the end of the official class names `SuperresolutionHybrid...`."""
 
@@ -69,7 +72,9 @@ class SuperResolution(nn.Module):
     ) -> None:
         super().__init__()
         self.form = FORMS[form]
-        self.antialias = antialias
+        self.antialias = antialias and self.form.smooths
+        self.half = False
+        """Compute in half precision on a GPU, as the official code does there; elsewhere it changes nothing."""
         first, second = self.form.channels
         clamp = CLAMP if clamped else None
         side = self.form.input * self.form.first_up
@@ -118,6 +123,7 @@ class SuperResolution(nn.Module):
         """As `forward`, but the image after the first block too: ([B, 3, s, s], [B, 3, H, H])."""
         rows = ws[:, -1:].expand(-1, ROWS, -1)
         features, rgb = self._resize(features), self._resize(rgb)
+        features = features.half() if self.half and features.is_cuda else features
         features, between = self.block0(features, rgb, rows, noise_mode, rng, fused)
         return between, self.block1(features, between, rows, noise_mode, rng, fused)[1]
 

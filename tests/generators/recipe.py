@@ -38,7 +38,9 @@ def _scaled(name: str, r: np.ndarray) -> np.ndarray:
     if name.endswith(("noise_const", ".const")):
         return r
     if name.endswith("w_avg"):
-        return 0.3 * r
+        return (0.02 if name.startswith("t_mapping.") else 0.3) * r
+    if name.startswith("t_mapping."):
+        return _offset(name, r)
     if name.endswith("affine.bias"):
         return 1 + 0.25 * r
     if name.endswith("affine.weight"):
@@ -51,6 +53,14 @@ def _scaled(name: str, r: np.ndarray) -> np.ndarray:
     if name.startswith("decoder."):
         return _decoder(name, r)
     return 0.03 * r if bias else r
+
+
+def _offset(name: str, r: np.ndarray) -> np.ndarray:
+    if name.endswith("fc1.weight"):
+        return 0.1 * r
+    if name.endswith("fc1.bias"):
+        return 0.02 * r
+    return (0.3 if name.endswith(".bias") else 1) * r
 
 
 def _decoder(name: str, r: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from hfinv.errors import WeightsError
 from hfinv.generators import BUNDLED, GENERATORS, family, load_generator
+from hfinv.generators.archive import kind_of
 from hfinv.generators.base import Factor
 from hfinv.generators.checkpoint import file_hash, load, read_card, save
 from hfinv.generators.eg3d import EG3D, official_card
@@ -98,6 +99,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "nowhere.safetensors" in refused(tmp_path / "nowhere.safetensors").message
     with pytest.raises(WeightsError, match="nowhere"):
         file_hash(tmp_path / "nowhere.safetensors")
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_no_pickle() -> None:
+    for length in (0x0280, 0x0480, 0x4B50):
+        assert kind_of(length.to_bytes(8, "little") + b"{") == "safetensors"
+    assert kind_of(b"\x80\x04\x95\x10\0\0\0\0\0") == "pickle"
+    assert kind_of(b"\x80\x02}q\x00(X\x01\0") == "pickle"
+    assert kind_of(b"PK\x03\x04\0\0\x08\x08\0") == "archive"
+    assert kind_of(b"") == kind_of(b"hello") == "safetensors"
 
 
 def test_a_directory_a_text_and_a_cut_off_file_are_refused(saved: Path, tmp_path: Path) -> None:

@@ -188,6 +188,24 @@ def test_chunks_change_nothing_not_even_the_distance_of_empty_rays(name: str) ->
     assert torch.equal(whole["depth"][empty], chunked["depth"][empty])
 
 
+def test_a_bound_on_memory_changes_neither_the_picture_nor_its_gradients() -> None:
+    found = {}
+    for memory in (None, 200_000):
+        i = STANDARD.inputs
+        planes, origins = (
+            i["planes"].clone().requires_grad_(),
+            i["origins"].clone().requires_grad_(),
+        )
+        decoder = case_decoder(STANDARD, "decoder.")
+        options = replace(options_of(STANDARD), memory=memory)
+        features, distance, opacity = render_rays(planes, decoder, origins, i["dirs"], options)
+        (features.square().mean() + distance.mean() + opacity.mean()).backward()
+        weight = decoder.net[0].weight.grad
+        found[memory] = (features, distance, planes.grad, origins.grad, weight)
+    for whole, chunked in zip(found[None], found[200_000]):
+        check_close(chunked, whole, 2e-6, rtol=1e-4)
+
+
 def test_a_fog_of_constant_density_absorbs_as_beer_and_lambert_say() -> None:
     distances = torch.linspace(1, 3, 50).reshape(1, 1, -1)
     sigma = torch.full_like(distances, 2.0)

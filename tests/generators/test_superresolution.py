@@ -62,12 +62,13 @@ def test_the_image_with_noise_is_the_references(name: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_the_tensors_are_named_and_shaped_as_the_official_ones(form: str) -> None:
     found = {name: list(t.shape) for name, t in network(form).state_dict().items()}
-    assert found == ENTRIES[f"{PREFIX}{form}_state_shapes"]["args"]
+    same = {"Deepfp32": "4X"}.get(form, form)  # an earlier 4X, with the same tensors
+    assert found == ENTRIES[f"{PREFIX}{same}_state_shapes"]["args"]
 
 
 def test_every_recorded_case_is_tested() -> None:
     refused = {"SuperresolutionHybrid4X_in160"}
-    shapes = {f"{PREFIX}{form}_state_shapes" for form in FORMS}
+    shapes = {f"{PREFIX}{form}_state_shapes" for form in FORMS if form != "Deepfp32"}
     assert ENTRIES.keys() == {*IMAGES} | refused | shapes
 
 

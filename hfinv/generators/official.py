@@ -1,0 +1,308 @@
+"""What the official files say of themselves: from the objects of a pickle to a card and the names of our tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hfinv.camera import FFHQ_FOCAL, look_at
+from hfinv.errors import WeightsError
+from hfinv.generators.base import Card
+from hfinv.generators.builders import Thing
+from hfinv.generators.eg3d import official_card
+from hfinv.generators.panohead import CROP, PanoHeadArchitecture, offset_mapping
+from hfinv.generators.stored import Blob, Source, StoredTensor, value
+from hfinv.generators.triplane import PLANE_ORDERS
+
+IGNORED = {"dataset_label_std"}
+"""Tensors that training kept beside the weights."""
+MOST_PARTS = 5000
+"""Modules and tensors of one generator; an official one has about 300."""
+DEEPEST = 12
+"""Modules within modules."""
+MOST_VALUES = 10_000
+"""Values of all arguments together."""
+CARS_FOCAL = 1.7074
+"""Of EG3D's ShapeNet cameras, image sides."""
+FACE_YAW = math.radians(60)
+"""What EG3D's photos of faces and cats cover; beyond it a view is guessed."""
+LICENCE = "not part of hfinv: the licence that came with the file holds (EG3D and PanoHead: research only)"
+UNKNOWN_SIZE = 64
+"""The ray size that the official constructor sets, where a file does not tell the one after training."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A generator as it lies in a file."""
+
+    tensors: dict[str, StoredTensor | Tensor]
+    """By official name."""
+    arguments: dict[str, Any]
+    """Of the official constructor, with the live `rendering_kwargs`."""
+    ray_size: int
+    """The live `neural_rendering_resolution`."""
+    plane_axes: Tensor | None = None
+    """[3, 3, 3], rows are axes; None if the file does not tell."""
+    crops: bool = True
+    """Whether the renderer that was trained with cut off the edges of the box; see `PanoHead`."""
+
+
+def found_in(root: Any, source: Source) -> Found:
+    """The generator of an unpickled file: `G_ema` of an official dictionary, or the root itself.
+
+    Raises:
+        WeightsError: there is no generator.
+    """
+    thing = root.get("G_ema") if type(root) is dict else root
+    if not isinstance(thing, Thing) or "_modules" not in thing.state:
+        raise WeightsError(
+            f"`{source.name}` holds no generator",
+            "give an official EG3D or PanoHead file, or a state dict with its arguments as JSON beside it",
+        )
+    tensors = dict(_tensors(thing, source))
+    arguments = _plain(thing.state.get("_init_kwargs", {}), source)
+    live = _plain(thing.state.get("rendering_kwargs", {}), source)
+    for key in ("z_dim", "c_dim", "w_dim"):
+        arguments.setdefault(key, thing.state.get(key))
+    arguments["rendering_kwargs"] = arguments.get("rendering_kwargs", {}) | live
+    renderer = thing.state["_modules"].get("renderer")
+    axes, crops = None, True
+    if isinstance(renderer, Thing):
+        stored = renderer.state.get("plane_axes")
+        axes = stored.read() if isinstance(stored, StoredTensor) else None
+        crops = _mentions(renderer.code, "triplane_crop")
+    size = thing.state.get("neural_rendering_resolution", UNKNOWN_SIZE)
+    return Found(tensors, arguments, size, axes, crops)
+
+
+def _mentions(code: Blob | str | None, word: str) -> bool:
+    """Whether a source text has a word; a text that the file does not bring is taken to have it."""
+    if code is None:
+        return True
+    text = code.read().decode("utf-8", "replace") if isinstance(code, Blob) else code
+    return word in text
+
+
+def _tensors(root: Thing, source: Source) -> Iterator[tuple[str, StoredTensor]]:
+    """The state dict: parameters and persistent buffers of all modules, by name."""
+    waiting, seen = [("", root, 0)], 0
+    while waiting:
+        prefix, thing, depth = waiting.pop(0)
+        seen += 1
+        if depth > DEEPEST or seen > MOST_PARTS:
+            raise source.refuse("its modules have no end")
+        hidden = thing.state.get("_non_persistent_buffers_set", ())
+        for kind in ("_parameters", "_buffers"):
+            for name, tensor in _table(thing, kind, source).items():
+                if tensor is None or (kind == "_buffers" and name in hidden):
+                    continue
+                if not isinstance(tensor, StoredTensor):
+                    raise source.damaged(f"`{prefix}{name}` is not a tensor")
+                if name not in IGNORED:
+                    storage = tensor.storage.unpacked()
+                    tensor.check(storage.numel, source)
+                    yield prefix + name, tensor
+                seen += 1
+        for name, child in _table(thing, "_modules", source).items():
+            if isinstance(child, Thing):
+                waiting.append((f"{prefix}{name}.", child, depth + 1))
+
+
+def _table(thing: Thing, kind: str, source: Source) -> dict[str, Any]:
+    table = thing.state.get(kind, {})
+    if type(table) is not dict or not all(type(name) is str for name in table):
+        raise source.damaged(f"the {kind} of a {thing.kind} are no table")
+    return table
+
+
+def _plain(value: Any, source: Source) -> Any:
+    """A copy that JSON can hold; anything else in it becomes None.
+
+    Raises:
+        WeightsError: it has no end.
+    """
+    left = MOST_VALUES
+
+    def copied(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > DEEPEST or left < 0:
+            raise source.refuse("its arguments have no end")
+        if type(value) is dict:
+            return {str(key): copied(item, depth + 1) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return [copied(item, depth + 1) for item in value]
+        return value if type(value) in (str, int, float, bool) else None
+
+    return copied(value, 0)
+
+
+def card_of(found: Found, name: str) -> Card:
+    """The card of an official generator.
+
+    Args:
+        found: what the file holds.
+        name: of the file, without its ending.
+
+    Raises:
+        WeightsError: its arguments do not describe an EG3D or a PanoHead.
+    """
+    rendering = found.arguments["rendering_kwargs"]
+    pano = "triplane_depth" in rendering or "t_mapping.fc0.weight" in found.tensors
+    try:
+        _check_arguments(found)
+        if pano:
+            return _panohead_card(found, name)
+        order = plane_order(found.plane_axes, "eg3d")
+        card = official_card(name, found.arguments, found.ray_size, plane_order=order)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"the arguments of `{name}` do not describe an EG3D or a PanoHead: {error!r}",
+            "give an official file, or one that was tuned from it",
+        ) from error
+    return replace(card, licence=LICENCE, **_domain(card))
+
+
+LIMITS = {
+    "z_dim": (1, 8192),
+    "c_dim": (0, 1024),
+    "w_dim": (1, 8192),
+    "channel_base": (256, 2**20),
+    "channel_max": (1, 8192),
+    "depth_resolution": (4, 2048),
+    "depth_resolution_importance": (0, 2048),
+    "triplane_depth": (1, 64),
+    "triplane_size": (16, 4096),
+    "num_layers": (1, 64),
+    "ray size": (4, 2048),
+}
+"""Least and most of what decides how large a network and its pictures are."""
+
+
+def _check_arguments(found: Found) -> None:
+    """Refuse numbers that no generator has, before one is built by them."""
+    told = found.arguments | found.arguments["rendering_kwargs"]
+    told = told | found.arguments.get("mapping_kwargs", {}) | {"ray size": found.ray_size}
+    for key, (least, most) in LIMITS.items():
+        if key in told and not (type(told[key]) is int and least <= told[key] <= most):
+            raise ValueError(f"{key} is {told[key]!r}, expected {least} to {most}")
+    for key in ("box_warp", "avg_camera_radius"):
+        if not 0 < float(told.get(key, 1)) < 1000:
+            raise ValueError(f"{key} is {told[key]!r}")
+
+
+@torch.no_grad()
+def _mean_offset(found: Found, card: Card) -> tuple[float, float, float]:
+    """The offset of the mean z before the frontal camera, which is what a photo's unknown z stands for."""
+    arguments = card.arguments
+    prefix = "t_mapping."
+    held = {k: v for k, v in found.tensors.items() if k.startswith(prefix)}
+    if not held:
+        return card.offset
+    network = offset_mapping(arguments["z_dim"], arguments["c_dim"])
+    state = {key.removeprefix(prefix): value(tensor).float() for key, tensor in held.items()}
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError("the network of its camera offset does not fit") from error
+    label = look_at(0.0, 0.0, card.radius, card.pivot, card.focal).label()
+    z = torch.zeros(1, arguments["z_dim"])
+    return tuple(network(z, label * arguments["label_scale"])[0, 0].tolist())
+
+
+def _domain(card: Card) -> dict[str, Any]:
+    """What EG3D's four kinds of training photos ask for."""
+    if card.radius < 2:
+        return {"focal": CARS_FOCAL, "yaw_range": math.pi, "framing": "none"}
+    framing = "frontal" if card.pivot[2] < 0 else "eg3d"
+    return {"focal": FFHQ_FOCAL, "yaw_range": FACE_YAW, "framing": framing}
+
+
+def _panohead_card(found: Found, name: str) -> Card:
+    rendering = found.arguments["rendering_kwargs"]
+    order = plane_order(found.plane_axes, "trigrid")
+    card = official_card(name, found.arguments, found.ray_size, plane_order=order)
+    architecture = PanoHeadArchitecture(
+        **card.arguments,
+        plane_depth=rendering["triplane_depth"],
+        plane_side=rendering.get("triplane_size", 256),
+        activation=rendering.get("decoder_activation", "sigmoid"),
+        raw_torgb=bool(rendering.get("use_torgb_raw", False)),
+        background=bool(rendering.get("use_background", False)),
+        crop=CROP if found.crops else 0.0,
+    )
+    card = replace(
+        card,
+        family="panohead",
+        arguments=asdict(architecture),
+        pivot=(0.0, 0.0, 0.0),  # the one that the file tells was never used
+        yaw_range=math.pi,
+        framing="panohead",
+        backdrop="network" if architecture.background else "plain",
+        licence=LICENCE,
+    )
+    return replace(card, offset=_mean_offset(found, card))
+
+
+def plane_order(axes: Tensor | None, default: str) -> str:
+    """The key of `PLANE_ORDERS` that fits the matrices of a renderer.
+
+    Args:
+        axes: [3, 3, 3], of each plane its axes as rows; a point's coordinates on it are the point times the
+            inverse. None if a file does not tell.
+        default: of the family; it also tells whether the third coordinate counts.
+
+    Raises:
+        ValueError: no order fits.
+    """
+    if axes is None:
+        return default
+    if axes.shape != (3, 3, 3) or not axes.isfinite().all():
+        raise ValueError("the axes of its planes are no matrices")
+    inverse = torch.linalg.inv(axes.double())
+    places = inverse.abs().argmax(1)  # [plane, coordinate], which world axis it is
+    if not torch.equal(inverse, torch.zeros_like(inverse).scatter(1, places[:, None], 1.0)):
+        raise ValueError("the axes of its planes are not those of the world")
+    count = len(PLANE_ORDERS[default][0])
+    wanted = tuple(tuple(plane[:count]) for plane in places.tolist())
+    for name, order in PLANE_ORDERS.items():
+        if order == wanted:
+            return name
+    raise ValueError(f"the order of its planes is {wanted}, which is not known")
+
+
+@dataclass(frozen=True)
+class Official:
+    """A file that others publish."""
+
+    family: str
+    shows: str
+    where: str
+
+
+EG3D_PAGE = "https://catalog.ngc.nvidia.com/orgs/nvidia/teams/research/models/eg3d"
+PANOHEAD_PAGE = "https://github.com/SizheAn/PanoHead"
+OFFICIAL = {
+    "ffhq512-64": Official("eg3d", "faces, 512 px, 64 rays a side", EG3D_PAGE),
+    "ffhq512-128": Official("eg3d", "faces, 512 px, 128 rays a side", EG3D_PAGE),
+    "ffhqrebalanced512-64": Official(
+        "eg3d", "faces from more sides, 512 px, 64 rays a side", EG3D_PAGE
+    ),
+    "ffhqrebalanced512-128": Official(
+        "eg3d", "faces from more sides, 512 px, 128 rays a side", EG3D_PAGE
+    ),
+    "afhqcats512-128": Official("eg3d", "cats, 512 px, 128 rays a side", EG3D_PAGE),
+    "shapenetcars128-64": Official("eg3d", "cars, 128 px, 64 rays a side", EG3D_PAGE),
+    "easy-khair-180-gpc0.8-trans10-025000": Official(
+        "panohead", "heads from all around, 512 px, 64 rays a side", PANOHEAD_PAGE
+    ),
+    "ablation-trigridD-1-025000": Official(
+        "panohead", "heads from all around, planes without depth", PANOHEAD_PAGE
+    ),
+}
+"""Checkpoints that are known to fit, by the name of their `.pkl`."""
