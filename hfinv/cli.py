@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hfinv import __version__, console, options
+from hfinv import __version__, console, generators_cli, options
 from hfinv.errors import HfinvError
 
 EXIT_CODES = """\b
@@ -110,6 +110,7 @@ def invert(
     settings = config.load_settings(preset, config_file, assignments)
     out = out or Path(f"{photo.stem}.hfinv")
     device = _chosen(device, quiet)
+    generators_cli.warn_of_cost(settings, device)
     with console.Listener(quiet) as progress:
         pipeline.invert(photo, out, settings, device, seed, progress)
     summary = Run.open(out).summary(progress.stages)
@@ -164,10 +165,62 @@ def render(
 
     wanted = shots.Shots(**asked)
     head = pipeline.open_head(run, _chosen(device, quiet))
+    for warning in shots.guesses(wanted, head.generator.card):
+        console.warn(warning)
     with console.Listener(quiet) as progress:
         files = shots.take(head, wanted, out or run / "renders", progress)
     console.show("\n".join(map(str, files)), {"run": run, "files": files}, as_json)
     console.suggest(["hfinv", "render", run, *shots.other(wanted)], quiet)
+
+
+@main.command()
+@click.argument("run", type=options.FILE, required=False)
+@click.option(
+    "--attr",
+    "attributes",
+    type=options.Attributes(),
+    multiple=True,
+    help="What to change, by how many standard deviations: smile+0.8,age-0.5; may be repeated.",
+)
+@click.option(
+    "--list",
+    "listed",
+    is_flag=True,
+    help="List what can be changed; of the bundled generator without RUN.",
+)
+@click.option(
+    "--out", "-o", "name", metavar="NAME", help="Name of the edit; what it changes if not given."
+)
+@options.machine
+@options.as_json
+@options.talk
+def edit(
+    run: Path | None,
+    attributes: tuple[list[tuple[str, float]], ...],
+    listed: bool,
+    name: str | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Change the head of RUN; the edit is a folder that `render` and `edit` take like a run."""
+    from hfinv import editing, pipeline
+
+    if listed:
+        lines, facts = editing.listing(pipeline.generator_of(run))
+        console.show("\n".join(lines), facts, as_json)
+        return
+    if run is None or not attributes:
+        raise click.UsageError("name a RUN and what to change, such as --attr smile+0.8")
+    amounts = editing.joined(pair for pairs in attributes for pair in pairs)
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    change = editing.edit(head, amounts)
+    for sentence in editing.warnings(editing.directions(head.generator), amounts):
+        console.warn(sentence)
+    folder = editing.keep(head, change, name or editing.title(amounts))
+    facts = {"run": run, "edit": folder, "amounts": amounts, "files": sorted(folder.iterdir())}
+    console.show(str(folder), facts, as_json)
+    console.suggest(["hfinv", "render", folder, "--orbit", "360"], quiet)
 
 
 @main.group()
@@ -184,12 +237,51 @@ def train() -> None:
     help="Directory of checkpoints; one that exists goes on.",
 )
 @click.option(
-    "--data", type=options.FILE, help="Directory of the synthetic heads; OUT/heads if not given."
+    "--data",
+    type=options.FILE,
+    help="Directory of the synthetic heads, OUT/heads if not given; or of pictures with EG3D's dataset.json.",
 )
+@options.machine
 @options.assignments
 @options.as_json
 @options.talk
 def generator(
+    out: Path,
+    data: Path | None,
+    device: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train the bundled generator on synthetic heads, or a prior of one's own on posed pictures."""
+    from hfinv.settings import adjusted
+    from hfinv.training import TrainConfig, train_generator
+
+    settings = adjusted(TrainConfig(), config_file, assignments)
+    with console.Listener(quiet) as progress:
+        weights = train_generator(out, settings, data, progress, _chosen(device, quiet))
+    console.show(str(weights), {"files": [weights]}, as_json)
+    console.suggest(["hfinv", "invert", "PHOTO", "--generator", weights], quiet)
+
+
+@train.command()
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=options.FILE,
+    help="Directory of drawn heads and checkpoints; one that exists goes on.",
+)
+@click.option(
+    "--data",
+    type=options.FILE,
+    help="Directory of the synthetic heads that `hfinv train generator` made; OUT/heads if not given.",
+)
+@options.assignments
+@options.as_json
+@options.talk
+def encoder(
     out: Path,
     data: Path | None,
     config_file: Path | None,
@@ -197,15 +289,96 @@ def generator(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train the bundled generator on synthetic heads."""
+    """Train the encoder whose guess an inversion starts from."""
     from hfinv.settings import adjusted
-    from hfinv.training import TrainConfig, train_generator
+    from hfinv.training.encoder import EncoderConfig, train_encoder
 
-    settings = adjusted(TrainConfig(), config_file, assignments)
+    settings = adjusted(EncoderConfig(), config_file, assignments)
     with console.Listener(quiet) as progress:
-        weights = train_generator(out, settings, data=data, progress=progress)
+        weights = train_encoder(out, settings, data=data, progress=progress)
     console.show(str(weights), {"files": [weights]}, as_json)
-    console.suggest(["hfinv", "invert", "PHOTO", "--generator", weights], quiet)
+
+
+@main.command()
+@click.option(
+    "--recipes",
+    default="w_plus,pti",
+    show_default=True,
+    metavar="A,B,...",
+    help="Presets to compare.",
+)
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=options.FILE,
+    help="Directory of the benchmark; one that exists goes on.",
+)
+@click.option(
+    "--heads", type=click.IntRange(min=1), metavar="N", help="How many; 12, or all there are."
+)
+@click.option("--data", type=options.FILE, metavar="DIR", help="True heads of your own, see below.")
+@click.option(
+    "--photos", type=options.FILE, metavar="DIR", help="Photographs without truth, instead."
+)
+@click.option(
+    "--size", type=click.IntRange(64, 1024), default=256, show_default=True, metavar="PX",
+    help="Side of the synthetic heads' pictures.",
+)  # fmt: skip
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Processes that share the work.",
+)  # fmt: skip
+@click.option(
+    "--cache",
+    type=options.FILE,
+    metavar="DIR",
+    help="Where synthetic heads are kept; ~/.cache/hfinv.",
+)
+@options.assignments
+@options.machine
+@options.seed
+@options.as_json
+@options.talk
+def bench(out: Path, recipes: str, as_json: bool, quiet: bool, **asked: Any) -> None:
+    """Compare recipes on heads whose truth is known: tables, curves and contact sheets.
+
+    Without --data, on synthetic heads that no training saw, made on demand. DIR of --data holds
+    cameras.json: {"heads": [{"name": "head00", "views": {"input": {"image": "head00/input.png",
+    "mask": "head00/input_mask.png", "depth": "head00/input_depth.npz", "label": [25 numbers]},
+    "yaw+30": {...}}}]}; `depth` in the npz is camera z, 0 where nothing is; masks are 8-bit. The
+    input is taken as already cropped; the other views are rendered and compared.
+    """
+    from hfinv import bench as benches
+
+    names = tuple(name.strip() for name in recipes.split(",") if name.strip())
+    asked["device"] = _chosen(asked["device"], quiet)
+    plan = benches.Plan(recipes=names, **asked)
+    with console.Listener(quiet) as progress:
+        results = benches.bench(out, plan, progress)
+    files = sorted(path for path in out.iterdir() if path.is_file())
+    text = (out / "table.md").read_text(encoding="utf-8").rstrip()
+    console.show(text, {"out": out, "files": files, "means": results["means"]}, as_json)
+    console.note(f"written: {out}", quiet)
+
+
+@main.command(name="eval")
+@click.argument("run", type=options.FILE)
+@click.option(
+    "--truth", type=options.FILE, metavar="DIR", help="Data directory with the head's truth."
+)
+@click.option("--head", metavar="NAME", help="Which of its heads; found by the photo if not given.")
+@options.machine
+@options.as_json
+@options.talk
+def evaluate(
+    run: Path, truth: Path | None, head: str | None, device: str, as_json: bool, quiet: bool
+) -> None:
+    """Measure the head of RUN against its truth, or against its photo."""
+    from hfinv.bench.single import evaluate as measured
+
+    table, scores = measured(run, truth, head, _chosen(device, quiet))
+    console.show(table.rstrip(), {"run": run, **scores}, as_json)
 
 
 @main.command()
@@ -262,10 +435,8 @@ def completion(shell: str) -> None:
 
 
 def _chosen(device: str, quiet: bool) -> str:
-    """The device, and a word about it if it was left to us."""
-    from hfinv.device import choose
+    return options.chosen(device, quiet)
 
-    chosen = str(choose(device))
-    if device == "auto":
-        console.note(f"computing on {chosen}", quiet)
-    return chosen
+
+main.add_command(generators_cli.sample)
+main.add_command(generators_cli.weights)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from hfinv.errors import UsageError
 from hfinv.intake import IntakeConfig
 from hfinv.latent import LatentConfig
 from hfinv.presets import PRESETS
+from hfinv.pseudoview import PseudoViewConfig
 from hfinv.settings import adjusted, describe, nearest, to_toml
+from hfinv.symmetry import SymmetryConfig
 from hfinv.tuning import TuningConfig
 
 __all__ = ["PRESETS", "InvertConfig", "load_settings", "settings_help", "to_toml"]
@@ -18,7 +21,7 @@ __all__ = ["PRESETS", "InvertConfig", "load_settings", "settings_help", "to_toml
 
 @dataclass(frozen=True)
 class InvertConfig:
-    """Everything that shapes a result. Fields are the stages, in order."""
+    """Everything that shapes a result. Fields are the stages, in order, then what concerns several."""
 
     generator: str = "heads"
     """Name of a bundled generator, or path of a checkpoint."""
@@ -26,8 +29,20 @@ class InvertConfig:
     """How the photo becomes a face with a camera."""
     latent: LatentConfig = field(default_factory=LatentConfig)
     """How the pivot is found."""
+    symmetry: SymmetryConfig = field(default_factory=SymmetryConfig)
+    """What the near side of the face says of its far side."""
+    early: TuningConfig = field(default_factory=lambda: TuningConfig(steps=60))
+    """How a copy is tuned first, until its surface is good enough to carry the photo to pseudo views."""
+    pseudoview: PseudoViewConfig = field(default_factory=PseudoViewConfig)
+    """How pseudo views are made of it."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """How the generator is tuned."""
+    background: Literal["auto", "keep", "matte"] = "auto"
+    """Fit the photo's background too, or only the person; auto keeps it where the generator draws one."""
+    resolution: Literal["full", "low"] = "full"
+    """Fit the final picture, or the small one before super-resolution, which is quicker and less sharp."""
+    max_memory: float | None = None
+    """Gigabytes that one step may take for rays; slower, with the same result. None sets no limit."""
 
 
 def load_settings(

@@ -46,6 +46,19 @@ class Head:
         camera = render.still_camera(self.generator, yaw, pitch)
         return render.view(self, camera, RenderConfig(size=size))
 
+    def edit(self, **amounts: float) -> Head:
+        """The same head, changed: `head.edit(smile=0.8, age=-0.5).render().save("a.png")`.
+
+        Args:
+            amounts: standard deviations of the generator's labelled factors; `hfinv edit --list` names them.
+
+        Raises:
+            UsageError: there is no such factor.
+        """
+        from hfinv import editing
+
+        return editing.applied(self, editing.edit(self, amounts))
+
     def orbit(
         self, path: str | Path | None = None, degrees: float = 360.0, seconds: float = 6.0
     ) -> Path:

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from hfinv.camera import Camera
+from hfinv.camera import Camera, concatenate
+from hfinv.encoders import Guess, guess, load_encoder
 from hfinv.generators.base import Card, Generator, Rendering
 from hfinv.intake import Face
-from hfinv.losses import Target, photometric, prepare, psnr
+from hfinv.losses import Target, mirror_target, photometric, prepare, psnr
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
+from hfinv.symmetry.weights import YawConfig, yaw_of, yaw_weight
 
 
 @dataclass(frozen=True)
 class LatentConfig:
     """How the latent and the camera are found."""
 
-    start: Literal["mean"] = "mean"
-    """Where the search starts."""
+    start: Literal["mean", "encoder"] = "encoder"
+    """Where the search starts: at the mean head, or at the encoder's guess. A generator without labelled factors
+    always starts at its mean."""
     camera_steps: int = 10
     """Steps in which only the camera moves."""
     w_steps: int = 30
@@ -38,6 +41,8 @@ class LatentConfig:
     """Peak step of the latent, in standard deviations of w."""
     camera_rate: float = 0.0015
     """Peak step of the camera: radians of turn, world units of shift. 0 keeps the camera."""
+    backbone: Literal["alex", "vgg"] = "alex"
+    """What LPIPS looks with while the latent is sought."""
     lpips: float = 1.0
     """Weight of LPIPS."""
     colour: float = 1.0
@@ -48,8 +53,10 @@ class LatentConfig:
     """Weight of the squared distance of the latent from the mean, in standard deviations of w."""
     noise: float = 0.05
     """Random walk around the latent in the first three quarters, in standard deviations of w."""
-    background: float = 0.0
-    """Grey level behind the head while comparing, in [-1, 1]."""
+    background: float | None = 0.0
+    """Grey level behind the head while comparing, in [-1, 1]; none compares with the photo's own."""
+    mirror: YawConfig = field(default_factory=lambda: YawConfig(rule="none"))
+    """How much the photo in a mirror counts as a second view, as in SPI."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,10 @@ def estimate_latent(
         perceptual,
     )
     search = Search(generator, face.camera, config)
+    if config.start == "encoder" and generator.card.factors:
+        search.start_at(first_guess(generator, face))
+    mirror = yaw_weight(yaw_of(face.camera), config.mirror)
+    mirrored = mirror_target(target, perceptual) if mirror else None
     rng = torch.Generator().manual_seed(seed)
     total = config.camera_steps + config.w_steps + config.w_plus_steps
     for step in range(total):
@@ -103,14 +114,31 @@ def estimate_latent(
             search.enter_w_plus()
         search.schedule(step, total)
         w_plus = search.latent(rng, step / total)
-        rendering = draw(generator, w_plus, search.camera(), config.background)
-        terms = photometric(rendering.image, rendering.alpha, target, perceptual)
+        cameras = search.camera()
+        if mirrored:  # where the photo was taken from is for the photo alone to say
+            cameras = concatenate([cameras, cameras.detach().mirrored()])
+        rendering = draw(generator, w_plus, cameras, config.background)
+        image, alpha = rendering.image, rendering.alpha
+        terms = photometric(image[:1], alpha[:1], target, perceptual)
+        loss = weighed(terms, config)
+        if mirrored:
+            second = photometric(image[1:], alpha[1:], mirrored, perceptual)
+            terms["mirror"] = weighed(second, config)
+            loss = loss + mirror * terms["mirror"]
         terms["prior"] = search.offset.square().mean()
-        loss = config.lpips * terms["lpips"] + config.colour * terms["colour"]
-        loss = loss + config.alpha * terms["alpha"] + config.prior * terms["prior"]
+        loss = loss + config.prior * terms["prior"]
         search.step(loss)
         progress(Step("latent", step + 1, total, {k: v.item() for k, v in terms.items()}))
     return conclude(generator, perceptual, search, target, config)
+
+
+def weighed(terms: dict[str, Tensor], config: LatentConfig) -> Tensor:
+    """The photometric terms of one view, by the settings' weights."""
+    return (
+        config.lpips * terms["lpips"]
+        + config.colour * terms["colour"]
+        + config.alpha * terms["alpha"]
+    )
 
 
 @torch.no_grad()
@@ -129,7 +157,15 @@ def conclude(
     return Pivot(w_plus, camera, fit.image.clamp(-1, 1), quality, float(lpips))
 
 
-def draw(generator: Generator, w_plus: Tensor, camera: Camera, background: float) -> Rendering:
+def first_guess(generator: Generator, face: Face) -> Guess:
+    """What the bundled encoder takes the photo for."""
+    encoder = load_encoder(device=face.photo.device)
+    return guess(encoder, generator, face.photo, face.foreground, face.seen, face.camera)
+
+
+def draw(
+    generator: Generator, w_plus: Tensor, camera: Camera, background: float | None
+) -> Rendering:
     """The head of a latent, seen from a camera."""
     return generator.render(generator.planes(w_plus), w_plus, camera, background=background)
 
@@ -153,9 +189,18 @@ class Search:
         ]
         self.optimiser = torch.optim.Adam(groups, lr=0.0)
 
-    def enter_w_plus(self) -> None:
-        """From one row for all layers to one row a layer."""
-        self.offset = self.offset.detach().expand_as(self.mean).clone().requires_grad_()
+    def start_at(self, guess: Guess) -> None:
+        """From a guess instead of the mean head and the measured camera."""
+        offset = (guess.w_plus[:, :1] - self.mean[:, :1]) / self.scale
+        self.offset = offset.detach().clone().requires_grad_()
+        if self.config.camera_rate:
+            self.motion = guess.motion.detach().clone().requires_grad_()
+        self._optimise()
+
+    def enter_w_plus(self, w_plus: Tensor | None = None) -> None:
+        """From one row for all layers to one row a layer; from the given one [1, L, D], if any."""
+        offset = self.offset if w_plus is None else (w_plus - self.mean) / self.scale
+        self.offset = offset.detach().expand_as(self.mean).clone().requires_grad_()
         self._optimise()
 
     def schedule(self, step: int, total: int) -> None:

@@ -30,7 +30,7 @@ def prepare(
     foreground: Tensor,
     counted: Tensor,
     size: int,
-    background: float,
+    background: float | None,
     perceptual: Perceptual,
 ) -> Target:
     """Shrink a photo to the size it is compared at, and put its head before a plain background.
@@ -40,14 +40,25 @@ def prepare(
         foreground: [B, 1, S, S] in [0, 1], 1 on the head.
         counted: [B, 1, S, S] in [0, 1], where the photo may be believed.
         size: side of the comparison, in pixels.
-        background: grey level in [-1, 1].
+        background: grey level in [-1, 1]; None keeps the photo's own.
         perceptual: makes the features.
     """
     photo, foreground, counted = (shrink(x, size) for x in (photo, foreground, counted))
-    image = foreground * photo + (1 - foreground) * background
+    image = photo
+    if background is not None:
+        image = foreground * photo + (1 - foreground) * background
     with torch.no_grad():
         features = perceptual.features(image)
     return Target(image, foreground, counted, features)
+
+
+@torch.no_grad()
+def mirror_target(target: Target, perceptual: Perceptual) -> Target:
+    """The target in a mirror."""
+    image = target.image.flip(-1)
+    return Target(
+        image, target.foreground.flip(-1), target.counted.flip(-1), perceptual.features(image)
+    )
 
 
 def shrink(image: Tensor, size: int) -> Tensor:

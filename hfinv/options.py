@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from hfinv import console
 from hfinv.presets import PRESETS
 
 Command = Callable[..., Any]
@@ -26,6 +27,21 @@ class Assignment(click.ParamType):
         if not self.form.fullmatch(value):
             self.fail(f"expected a form such as latent.w_steps=60, got {value!r}", param, ctx)
         return value
+
+
+class Attributes(click.ParamType):
+    """Edits such as `smile+0.8` or `smile+0.8,age-0.5`, as pairs of name and amount."""
+
+    name = "name+amount"
+    form = re.compile(r"(?P<name>[a-z][a-z_]*(?:_\d+)?)(?P<amount>[+-](?:\d+\.?\d*|\.\d+))")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[tuple[str, float]]:
+        found = [self.form.fullmatch(part.strip()) for part in value.split(",")]
+        if not all(found):
+            self.fail(f"expected a form such as smile+0.8 or age-0.3, got {value!r}", param, ctx)
+        return [(match["name"], float(match["amount"])) for match in found if match]
 
 
 class Device(click.ParamType):
@@ -103,6 +119,9 @@ SHORT = {
     "camera": "intake.camera",
     "camera_key": "intake.camera_key",
     "generator": "generator",
+    "background": "background",
+    "resolution": "resolution",
+    "max_memory": "max_memory",
 }
 """Options that are shorter names of settings."""
 
@@ -137,7 +156,33 @@ def photo(verb: Command) -> Command:
             metavar="NAME|FILE",
             help="Bundled generator or checkpoint to invert into.",
         ),
+        click.option(
+            "--background",
+            type=click.Choice(["keep", "matte"]),
+            help="Fit the photo's background too, or only the person; kept where the generator draws one.",
+        ),
+        click.option(
+            "--resolution",
+            type=click.Choice(["full", "low"]),
+            help="Fit the final picture, or the quicker small one.",
+        ),
+        click.option(
+            "--max-memory",
+            type=click.FloatRange(min=0.1),
+            metavar="GB",
+            help="Most memory that the rays of a step may take.",
+        ),
     )
+
+
+def chosen(device: str, quiet: bool) -> str:
+    """The device of that name, and a word about it if it was left to us."""
+    from hfinv.device import choose
+
+    found = str(choose(device))
+    if device == "auto":
+        console.note(f"computing on {found}", quiet)
+    return found
 
 
 def machine(verb: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from pathlib import Path
@@ -11,15 +12,19 @@ import numpy as np
 import torch
 
 from hfinv import device as devices
+from hfinv import editing
+from hfinv.adapt import adapted, fitted, placed
 from hfinv.config import InvertConfig, to_toml
 from hfinv.generators import load_generator, locate
-from hfinv.generators.checkpoint import file_hash
+from hfinv.generators.base import Generator
+from hfinv.generators.checkpoint import file_hash, read_card
 from hfinv.head import Head
 from hfinv.image import read, save_png
 from hfinv.intake import Face, overlay, take_in
 from hfinv.latent import Pivot, estimate_latent
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Progress, ignore
+from hfinv.pseudoview import PseudoViews, pseudo_views
 from hfinv.run import Run
 from hfinv.tuning import Tuned, tune
 
@@ -34,9 +39,7 @@ def invert(
 ) -> Head:
     """Turn one photo into a 3D head.
 
-        photo - intake - latent - tuning - head
-
-    Pseudo views and the mirrored view will stand between latent and tuning.
+        photo - intake - latent - (early - pseudoview -) tuning - head
 
     Args:
         photo: path of a picture, or uint8 [H, W, 3] RGB.
@@ -50,14 +53,19 @@ def invert(
         HfinvError: what went wrong, in a sentence; what was finished stays in `out`.
     """
     config = config or InvertConfig()
+    weights = locate(config.generator)
+    card = read_card(weights)
+    config = adapted(config, card)
     pixels, name, photo_hash = opened(photo)
     where = devices.choose(device)
     first = {
         "photo": photo_hash,
-        "generator": file_hash(locate(config.generator)),
+        "generator": file_hash(weights),
         "seed": seed,
         "device": where.type,
     }
+    if config.resolution != "full":
+        first["resolution"] = config.resolution
     about = {"photo": name, "generator": config.generator, "seed": seed, "device": str(where)}
     path = Path(out) if out is not None else Path(f"{Path(name).stem}.hfinv")
     with Run.create(
@@ -70,30 +78,67 @@ def invert(
     ) as run:
         # 1. Find the face, crop it as the generator's training photos were, solve its camera.
         face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show_face)
+        face = placed(face, card)
         generator = load_generator(config.generator, where)
+        fitting = fitted(generator, config)
         perceptual = Perceptual().to(where)
+        backbone = config.latent.backbone
+        first_look = perceptual if backbone == perceptual.net else Perceptual(backbone).to(where)
 
         # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
         pivot = run.stage(
             "latent",
             estimate_latent,
-            generator,
-            perceptual,
+            fitting,
+            first_look,
             face,
             config=config.latent,
             seed=seed,
             save_pictures=show_fit,
         )
 
-        # 3. Tune the generator until it draws the photo.
+        # 3. Tune a copy until its surface is the photo's, and take photographs that were never taken.
+        views = None
+        if config.pseudoview.use:
+            early = run.stage(
+                "early",
+                tune,
+                copy.deepcopy(fitting),
+                perceptual,
+                face,
+                pivot,
+                config=config.early,
+                seed=seed,
+                stage="early",
+                save_pictures=show_fit,
+            )
+            bent = tuned_copy(fitting, early)
+            views = run.stage(
+                "pseudoview",
+                pseudo_views,
+                fitting,
+                bent,
+                perceptual,
+                face,
+                pivot,
+                config=config.pseudoview,
+                latent=config.latent,
+                seed=seed,
+                save_pictures=show_views,
+            )
+            if not config.pseudoview.restart:
+                fitting.load_state_dict(bent.state_dict())
+
+        # 4. Tune the generator until it draws the photo, from all sides.
         tuned = run.stage(
             "tuning",
             tune,
-            generator,
+            fitting,
             perceptual,
             face,
             pivot,
             config=config.tuning,
+            views=views,
             seed=seed,
             save_pictures=show_fit,
         )
@@ -113,16 +158,27 @@ def opened(photo: str | os.PathLike[str] | np.ndarray) -> tuple[np.ndarray, str,
 
 
 def open_head(path: str | os.PathLike[str], device: str = "auto") -> Head:
-    """The head of a finished run.
+    """The head of a finished run, or of an edit of one.
 
     Raises:
         UsageError: there is no run.
         HfinvError: it is not finished.
     """
     where = devices.choose(device)
+    if editing.is_edit(path):
+        return editing.load(path, open_head(Path(path).resolve().parent.parent, device))
     run = Run.open(path, where)
     tuned = run.load("tuning", Tuned)
     return assemble(load_generator(run.about["generator"], where), tuned, Path(path))
+
+
+def generator_of(path: str | os.PathLike[str] | None = None) -> Generator:
+    """The untouched generator that a run or an edit was made with; the bundled one if None."""
+    if path is None:
+        return load_generator(InvertConfig().generator)
+    if editing.is_edit(path):
+        return generator_of(Path(path).resolve().parent.parent)
+    return load_generator(Run.open(path).about["generator"])
 
 
 @torch.no_grad()
@@ -146,6 +202,24 @@ def show_face(face: Face, folder: Path) -> None:
     save_png(folder / "crop.png", face.photo)
     save_png(folder / "matte.png", (2 * face.foreground - 1).expand(-1, 3, -1, -1))
     save_png(folder / "overlay.png", overlay.draw(face))
+
+
+def tuned_copy(generator: Generator, tuned: Tuned) -> Generator:
+    """A copy of the generator with tuned weights, frozen."""
+    other = copy.deepcopy(generator)
+    other.load_state_dict({name: value.float() for name, value in tuned.weights.items()})
+    other.requires_grad_(False)
+    return other
+
+
+def show_views(views: PseudoViews, folder: Path) -> None:
+    """The pseudo views, a row a camera: the photo's part, its mask, the painted part, the blend; and what z_o ignored."""
+    grey = views.visible * views.seen.float()
+    rows = torch.cat(
+        [grey, (2 * views.visible - 1).expand_as(grey), views.painted.float(), views.images], 3
+    )
+    save_png(folder / "views.png", torch.cat(list(rows), 1))
+    save_png(folder / "known.png", (2 * views.known - 1).expand(-1, 3, -1, -1))
 
 
 def show_fit(result: Pivot | Tuned, folder: Path) -> None:

@@ -41,8 +41,8 @@ class RenderConfig:
     """Frames a second of a video."""
     seconds: float = 6.0
     """Length of a video."""
-    background: float = 1.0
-    """Grey level behind the head: -1 black, 1 white."""
+    background: float | None = 1.0
+    """Grey level behind the head: -1 black, 1 white; none leaves what the generator draws there."""
     pitch: float = 0.0
     """Degrees that the camera of a turntable or swing is lifted by."""
 
@@ -55,7 +55,7 @@ class RenderConfig:
             raise UsageError(
                 f"no video has {self.fps} frames a second for {self.seconds} s", "try 30 for 6 s"
             )
-        if not -1 <= self.background <= 1:
+        if self.background is not None and not -1 <= self.background <= 1:
             raise UsageError(
                 f"the background {self.background} is no grey level",
                 "choose -1 (black) to 1 (white)",

@@ -1,7 +1,7 @@
 """The run directory: stages saved as they finish, found again, resumed.
 
     face.hfinv/
-      run.json        which hfinv, command, photo, seed, device, libraries; when and how long each stage took
+      run.json        which hfinv, command, photo, seed, device, libraries; when, how long and in how much memory each stage was made
       settings.toml   every setting as used
       metrics.jsonl   one line a step
       STAGE/          stage.json, tensors.safetensors and pictures
@@ -32,6 +32,7 @@ import torch
 from hfinv import __version__, storage, versions
 from hfinv.errors import HfinvError, UsageError
 from hfinv.image import written_aside
+from hfinv.memory import Peak
 from hfinv.progress import Progress, Record, Stage, Step, ignore
 from hfinv.rundir import (
     ABOUT,
@@ -185,7 +186,7 @@ class Run:
             return kept
         self.progress(Stage(name, "begun"))
         start = time.perf_counter()
-        with self._metrics(name) as heard:
+        with self._metrics(name) as heard, Peak(self.device) as peak:
             if "progress" in inspect.signature(make).parameters:
                 more = {"progress": heard, **more}
             result = make(*inputs, config, **more)
@@ -198,7 +199,12 @@ class Run:
         seconds = time.perf_counter() - start
         self.about["stages"] = {
             **self.about["stages"],
-            name: {"key": self.key, "seconds": round(seconds, 3), "made": _now()},
+            name: {
+                "key": self.key,
+                "seconds": round(seconds, 3),
+                "peak_mb": round(peak.megabytes),
+                "made": _now(),
+            },
         }
         self._write_about()
         self._tell(Stage(name, "made", seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from hfinv.camera import Camera
 from hfinv.errors import UsageError
+from hfinv.generators.base import Card
 from hfinv.progress import Progress, Stage, Step, ignore
 from hfinv.render import (
     Renderable,
@@ -97,6 +99,24 @@ def take(head: Renderable, shots: Shots, out: Path, progress: Progress = ignore)
         with _told("stills", progress):
             written += save_stills(head, stills, folder, config, shots.depth)
     return written
+
+
+def guesses(shots: Shots, card: Card) -> tuple[str, ...]:
+    """What the person should know of views that the generator never learned."""
+    farthest = max(
+        [
+            *(abs(degrees) / 2 for name, degrees in shots.films().items() if name == "orbit"),
+            *(abs(degrees) for name, degrees in shots.films().items() if name == "swing"),
+            *(abs((yaw + 180) % 360 - 180) for yaw in shots.angles()),
+            0.0,
+        ]
+    )
+    known = math.degrees(card.yaw_range)
+    if min(farthest, 180.0) <= known + 1e-6:
+        return ()
+    return (
+        f"`{card.name}` learned views of up to {known:.0f} degrees to either side; beyond, the head is guessed",
+    )
 
 
 def other(shots: Shots) -> list[str]:

@@ -7,8 +7,8 @@ a billboard: `keep_views` therefore holds the head to what the untouched generat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,11 +17,14 @@ from torch import Tensor
 
 from hfinv.camera import Camera, look_at
 from hfinv.generators.base import Generator, Rendering
+from hfinv.heldout import Judge, split
 from hfinv.intake import Face
 from hfinv.latent import Pivot, draw, learning_ramp
 from hfinv.losses import Target, photometric, prepare, psnr
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
+from hfinv.pseudoview import PseudoViews
+from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class TuningConfig:
     """Optimiser steps; 0 leaves the generator as it is."""
     learning_rate: float = 0.006
     """Peak step of Adam on the generator's weights."""
+    ramp: bool = True
+    """Begin and end with small steps; if not, all steps are alike, as PTI's are."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
     colour: float = 10.0
@@ -56,8 +61,34 @@ class TuningConfig:
     """How far from the pivot those latents lie, in the units of w."""
     locality_every: int = 4
     """Steps between two uses of the locality regulariser."""
-    background: float = 0.0
-    """Grey level behind the head while comparing, in [-1, 1]."""
+    free_latent: bool = False
+    """Tune the latent with the weights, as HFGI3D's paper does; its code and PTI keep the pivot."""
+    views: float = 1.0
+    """Weight of the pseudo views, with the same LPIPS, colour and silhouette weights as the photo."""
+    views_together: int = 2
+    """Pseudo views a step that uses any, on shared planes; HFGI3D has 1."""
+    views_every: int = 1
+    """Steps between two uses of pseudo views."""
+    view_masks: bool = True
+    """Weigh each pixel of a pseudo view by how far it is to be believed; HFGI3D's code compares whole pictures."""
+    outlines: float = 1.0
+    """Weight of the outlines from all around that come with the pseudo views."""
+    outlines_every: int = 4
+    """Steps between two looks at an outline."""
+    mirror: float = 1.0
+    """Weight of the mirrored photo and the neighbouring views, if there are any."""
+    mirror_every: int = 2
+    """Steps between two uses of them."""
+    hold_patches: float = 0.0
+    """Share of the photo's patches that is not fitted but judged by, for `check_every`."""
+    hold_views: int = 2
+    """Pseudo views that are not fitted but judged by, for `check_every`."""
+    check_every: int = 0
+    """Steps between two looks at what is held out; the best weights are kept. 0 holds nothing out."""
+    patience: int = 3
+    """Looks without an improvement after which tuning stops."""
+    background: float | None = 0.0
+    """Grey level behind the head while comparing, in [-1, 1]; none compares with the photo's own."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +116,17 @@ def tune(
     pivot: Pivot,
     config: TuningConfig,
     *,
+    views: PseudoViews | None = None,
+    mirror: Mirrored | None = None,
+    terms: Sequence[Term] = (),
     seed: int = 0,
+    stage: str = "tuning",
     progress: Callable[[Step], None] = ignore,
 ) -> Tuned:
-    """Tune all of the generator's weights on the photo; the pivot and the camera stay.
+    """Tune all of the generator's weights on the photo and what goes with it; the camera stays, and so does
+    the pivot unless it is freed.
+
+    HFGI3D's last stage (section 3.4 there) is this with pseudo views.
 
     Args:
         generator: its weights are changed in place.
@@ -96,41 +134,109 @@ def tune(
         face: the photo.
         pivot: where to tune.
         config: the schedule.
+        views: photographs that were never taken, of the same head.
+        mirror: the photo in a mirror, and neighbouring views.
+        terms: further losses over the planes.
         seed: of the views and latents drawn.
+        stage: what the progress is called.
         progress: called after each step.
     """
     size = generator.card.image_size
     target = prepare(face.photo, face.foreground, face.seen, size, config.background, perceptual)
     rng = torch.Generator().manual_seed(seed)
-    kept = KeptViews(generator, pivot.w_plus, config) if config.keep_views else None
-    local = Locality(generator, perceptual, pivot, config) if config.locality else None
+    pivot = replace(pivot, w_plus=pivot.w_plus.detach().clone())  # every loss below holds this one
+    whole, judge = target, None
+    if config.check_every:
+        held = config.hold_patches, config.hold_views
+        parts = split(target, pivot.camera, views, *held, rng)
+        target, views = parts.target, parts.views
+        settings = (config, config.patience, config.background)
+        judge = Judge(generator, perceptual, pivot.w_plus, parts, *settings)
+    more = [
+        *held_terms(generator, perceptual, pivot, config),
+        *view_terms(generator, perceptual, pivot, config, views, mirror),
+        *terms,
+    ]
     weights = [p.requires_grad_() for p in generator.parameters()]
+    if config.free_latent:
+        weights.append(pivot.w_plus.requires_grad_())
     optimiser = torch.optim.Adam(weights, lr=0.0)
     for step in range(config.steps):
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * learning_ramp(step / config.steps)
+            ramp = learning_ramp(step / config.steps) if config.ramp else 1.0
+            group["lr"] = config.learning_rate * ramp
         planes = generator.planes(pivot.w_plus)
-        fit = generator.render(planes, pivot.w_plus, pivot.camera, background=config.background)
-        terms = photometric(fit.image, fit.alpha, target, perceptual, config.squared)
-        loss = (
-            config.lpips * terms["lpips"]
-            + config.colour * terms["colour"]
-            + config.alpha * terms["alpha"]
-        )
-        if terms["lpips"].item() <= config.stop_lpips:
+        if judge and step % config.check_every == 0 and judge.has_seen_enough(planes):
             break
-        if kept and step % config.keep_every == 0:
-            terms["kept"] = kept.loss(planes, rng)
-            loss = loss + config.keep_every * config.keep_views * terms["kept"]
-        if local and step % config.locality_every == 0:
-            terms["locality"] = local.loss(rng)
-            loss = loss + config.locality * terms["locality"]
+        fit = generator.render(planes, pivot.w_plus, pivot.camera, background=config.background)
+        parts = photometric(fit.image, fit.alpha, target, perceptual, config.squared)
+        if parts["lpips"].item() <= config.stop_lpips:
+            break
+        loss = config.lpips * parts["lpips"] + config.colour * parts["colour"]
+        loss = loss + config.alpha * parts["alpha"]
+        for term in more:
+            if step % term.every == 0:
+                parts[term.name] = term.loss(planes, rng)
+                loss = loss + term.weight * parts[term.name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        progress(Step("tuning", step + 1, config.steps, {k: v.item() for k, v in terms.items()}))
+        progress(Step(stage, step + 1, config.steps, {k: v.item() for k, v in parts.items()}))
+    if judge:
+        judge.restore()
     generator.requires_grad_(False)
-    return conclude(generator, perceptual, pivot, target, config)
+    pivot.w_plus.requires_grad_(False)
+    return conclude(generator, perceptual, pivot, whole, config)
+
+
+def held_terms(
+    generator: Any, perceptual: Perceptual, pivot: Pivot, config: TuningConfig
+) -> list[Term]:
+    """The losses that hold the generator to what it drew before, where they count."""
+    found: list[Term] = []
+    if config.keep_views:
+        found.append(KeptViews(generator, pivot.w_plus, config))
+    if config.locality:
+        found.append(Locality(generator, perceptual, pivot, config))
+    return found
+
+
+def view_terms(
+    generator: Any,
+    perceptual: Perceptual,
+    pivot: Pivot,
+    config: TuningConfig,
+    views: PseudoViews | None,
+    mirror: Mirrored | None,
+) -> list[Term]:
+    """The losses that compare pictures other than the photo, where there are any and they count."""
+    common = (generator, perceptual, pivot.w_plus)
+    found: list[Term] = []
+    if views is not None and config.views and len(views.images):
+        masks = views.masks if config.view_masks else torch.ones_like(views.masks)
+        found.append(
+            PictureTerm(
+                "views",
+                *common,
+                views.images,
+                masks,
+                views.cameras,
+                config,
+                foreground=views.foreground,
+                together=config.views_together,
+                weight=config.views,
+                every=config.views_every,
+                background=config.background,
+            )
+        )
+    if views is not None and config.outlines and len(views.opacity):
+        every = config.outlines_every
+        found.append(OutlineTerm(generator, pivot.w_plus, views, every * config.outlines, every))
+    if mirror is not None and config.mirror:
+        weight, every = config.mirror_every * config.mirror, config.mirror_every
+        settings = {"weight": weight, "every": every, "background": config.background}
+        found.append(mirror_term(mirror, *common, config, **settings))
+    return found
 
 
 @torch.no_grad()
@@ -154,6 +260,8 @@ class KeptViews:
     """
 
     def __init__(self, generator: Generator, w_plus: Tensor, config: TuningConfig) -> None:
+        self.name, self.every = "kept", config.keep_every
+        self.weight = config.keep_every * config.keep_views
         self.generator, self.w_plus, self.size = generator, w_plus, config.keep_size
         turn = 2 * math.pi * torch.arange(config.keep_cameras) / config.keep_cameras
         pitch = 0.25 * torch.sin(2.4 * torch.arange(config.keep_cameras))
@@ -206,14 +314,16 @@ class Locality:
             pivot,
             config,
         )
+        self.name, self.every, self.weight = "locality", config.locality_every, config.locality
         self.frozen = copy.deepcopy(generator).requires_grad_(False)
 
-    def loss(self, rng: torch.Generator) -> Tensor:
+    def loss(self, planes: Tensor, rng: torch.Generator) -> Tensor:
         """Mean square difference plus LPIPS at one random latent `locality_step` away from the pivot."""
         mean, scale = self.frozen.mean_latent(), self.frozen.latent_scale()
         sample = mean + 0.5 * scale * torch.randn(mean[:, :1].shape, generator=rng)
-        away = sample - self.pivot.w_plus
-        w_plus = self.pivot.w_plus + self.config.locality_step * away / away.norm()
+        pivot = self.pivot.w_plus.detach()
+        away = sample - pivot
+        w_plus = pivot + self.config.locality_step * away / away.norm()
         with torch.no_grad():
             held = draw(self.frozen, w_plus, self.pivot.camera, self.config.background).image
         now = draw(self.generator, w_plus, self.pivot.camera, self.config.background).image

@@ -23,8 +23,13 @@ TOY = NetworkConfig(
     channel_max=16,
     hidden=16,
     upsampler_channels=(8, 8),
+    upsampler_refine=0,
     image_size=64,
     samples=(8, 4),
+    z_dim=4,
+    judge_base=256,
+    judge_max=16,
+    box=1.0,
 )
 """The bundled generator's architecture, so small that a test can train it."""
 

@@ -300,7 +300,9 @@ def test_train_hands_its_settings_to_the_trainer(
 ) -> None:
     asked: list[Any] = []
 
-    def train_generator(out: Path, config: Any, data: Path | None, progress: Progress) -> Path:
+    def train_generator(
+        out: Path, config: Any, data: Path | None, progress: Progress, device: str
+    ) -> Path:
         asked.extend([out, config, data])
         progress(Step("heads", 1, 1))
         return out / "heads.safetensors"

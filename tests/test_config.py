@@ -8,6 +8,7 @@ import pytest
 from hfinv.config import PRESETS, InvertConfig, load_settings, settings_help, to_toml
 from hfinv.errors import UsageError
 from hfinv.settings import every
+from hfinv.symmetry.weights import YawConfig
 
 
 def test_the_default_preset_is_every_default() -> None:
@@ -66,3 +67,13 @@ def test_every_setting_is_documented() -> None:
 
 def test_each_stage_is_one_field() -> None:
     assert [field.name for field in fields(InvertConfig)][:2] == ["generator", "intake"]
+
+
+def test_the_published_symmetry_mirrors_by_the_step_rule_and_trusts_every_region() -> None:
+    spi = load_settings("spi")
+    assert spi.latent.w_plus_steps == 500 and spi.latent.mirror.rule == "step"
+    assert spi.symmetry.yaw == YawConfig("step", 0.5, 0.29, 2.7, 0.2)
+    assert not spi.symmetry.confidence.only_unseen and not spi.symmetry.confidence.only_symmetric
+    assert spi.symmetry.light.model == "none" and spi.symmetry.visibility.constant == 0.05
+    batches = [getattr(spi.symmetry, name).batch for name in ("warp", "regions", "distance")]
+    assert batches == [4, 4, 4] and spi.tuning.steps == 1000 and spi.tuning.stop_lpips == 0.05

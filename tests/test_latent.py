@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from conftest import Ball
 
 from hfinv.camera import Camera, look_at
+from hfinv.generators import load_generator
 from hfinv.intake import Face
-from hfinv.latent import LatentConfig, cross_matrix, estimate_latent, learning_ramp, move
+from hfinv.latent import (
+    LatentConfig,
+    cross_matrix,
+    estimate_latent,
+    first_guess,
+    learning_ramp,
+    move,
+)
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
+from hfinv.symmetry.weights import YawConfig
 
 TINT = (0.25, -0.2, 0.1)
 QUICK = LatentConfig(camera_steps=0, w_steps=25, w_plus_steps=15, learning_rate=0.08, prior=0.0)
@@ -113,3 +123,70 @@ def test_moving_turns_about_the_pivot_then_shifts() -> None:
 def test_the_cross_matrix_is_the_cross_product() -> None:
     a, b = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[-1.0, 0.5, 2.0]])
     assert torch.allclose((cross_matrix(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
+
+
+def test_a_search_from_the_encoder_begins_at_its_guess_and_that_is_nearer_than_the_mean(
+    perceptual: Perceptual,
+) -> None:
+    generator = load_generator("heads")
+    z = torch.randn(1, len(generator.card.factors), generator=torch.Generator().manual_seed(3))
+    w_plus, camera = generator.map(z), look_at(0.1, 0.05)
+    with torch.no_grad():
+        drawn = generator.render(generator.planes(w_plus), w_plus, camera, background=0.0)
+    size = drawn.image.shape[-1]
+    plain = face_of(Ball(), camera)
+    face = replace(
+        plain, photo=drawn.image, foreground=drawn.alpha, seen=torch.ones(1, 1, size, size)
+    )
+    still = LatentConfig(camera_steps=0, w_steps=0, w_plus_steps=0)
+    encoded = estimate_latent(generator, perceptual, face, still)
+    mean = estimate_latent(generator, perceptual, face, replace(still, start="mean"))
+    assert torch.equal(mean.w_plus, generator.mean_latent())
+    told = first_guess(generator, face)
+    assert torch.allclose(encoded.w_plus, told.w_plus, atol=1e-5)
+    assert torch.allclose(
+        encoded.camera.cam2world, move(camera, told.motion, generator.card.pivot).cam2world
+    )
+    assert encoded.psnr > mean.psnr + 1
+
+
+def test_a_generator_without_factors_starts_at_its_mean(ball: Ball, perceptual: Perceptual) -> None:
+    still = LatentConfig(start="encoder", camera_steps=0, w_steps=0, w_plus_steps=0)
+    pivot = estimate_latent(ball, perceptual, face_of(ball, look_at(0.2)), still)
+    assert torch.equal(pivot.w_plus, ball.mean_latent())
+
+
+class Even(Ball):
+    """A ball painted alike on both sides."""
+
+    def colour(self, points: torch.Tensor) -> torch.Tensor:
+        return super().colour(torch.cat([points[..., :1].abs(), points[..., 1:]], -1))
+
+
+def test_the_photo_in_a_mirror_is_a_second_view_of_the_same_tint(perceptual: Perceptual) -> None:
+    heard: list[Step] = []
+    config = replace(QUICK, mirror=YawConfig(rule="step"))
+    face = face_of(Even(edge=0.01), look_at(0.4))
+    pivot = estimate_latent(Even(edge=0.01), perceptual, face, config, progress=heard.append)
+    assert torch.allclose(pivot.w_plus.mean(1)[0, :3], torch.tensor(TINT), atol=0.03)
+    # Seen right, the mirrored photo of an even ball is reached as well as the photo itself.
+    losses = heard[-1].losses
+    assert losses["mirror"] < 1.5 * (losses["lpips"] + losses["colour"] + losses["alpha"]) + 0.02
+
+
+def test_a_frontal_photo_is_found_as_without_a_mirror(ball: Ball, perceptual: Perceptual) -> None:
+    face = face_of(ball, look_at(0.05))
+    quick = replace(QUICK, w_steps=5, w_plus_steps=2)
+    with_mirror = replace(quick, mirror=YawConfig(rule="step"))
+    found = [estimate_latent(ball, perceptual, face, c).w_plus for c in (quick, with_mirror)]
+    assert torch.equal(*found)
+
+
+def test_the_mirror_does_not_move_the_camera(ball: Ball, perceptual: Perceptual) -> None:
+    config = LatentConfig(camera_steps=4, w_steps=0, w_plus_steps=0, noise=0.0)
+    face = face_of(ball, look_at(0.4), look_at(0.4, 0.03))
+    found = [
+        estimate_latent(ball, perceptual, face, replace(config, mirror=YawConfig(rule=rule))).camera
+        for rule in ("none", "step")
+    ]
+    assert torch.allclose(found[0].cam2world, found[1].cam2world, atol=1e-6)

@@ -14,11 +14,16 @@ import hfinv
 from hfinv.config import InvertConfig
 from hfinv.errors import HfinvError, PhotoError, UsageError
 from hfinv.generators.checkpoint import save
+from hfinv.geometry import ShapeConfig
 from hfinv.latent import LatentConfig
 from hfinv.progress import Stage, Step
+from hfinv.pseudoview import PseudoViewConfig
+from hfinv.pseudoview.occluded import OccludedConfig
+from hfinv.pseudoview.views import ViewsConfig
 from hfinv.training import TrainConfig, begin
 from hfinv.tuning import TuningConfig
 
+STAGES = ("intake", "latent", "early", "pseudoview", "tuning")
 PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
 
 
@@ -32,6 +37,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
     return InvertConfig(
         generator=str(path),
         latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
+        early=TuningConfig(steps=2, keep_cameras=4, keep_size=8),
+        pseudoview=PseudoViewConfig(
+            use=True,
+            views=ViewsConfig(yaws=(0.4,), outlines=2),
+            shape=ShapeConfig(mesh=False, rays=16),
+            occluded=OccludedConfig(steps=2),
+        ),
         tuning=TuningConfig(steps=3, keep_cameras=4, keep_size=8),
     )
 
@@ -60,6 +72,9 @@ def test_a_run_holds_its_stages_and_pictures_for_people(whole: Path) -> None:
         "metrics.jsonl",
         "intake/overlay.png",
         "latent/fit.png",
+        "early/fit.png",
+        "pseudoview/views.png",
+        "pseudoview/known.png",
         "tuning/fit.png",
     ):
         assert wanted in names
@@ -71,7 +86,7 @@ def test_the_same_call_again_keeps_every_stage_and_changes_no_byte(
 ) -> None:
     before, heard = outputs(whole), []
     hfinv.invert(PHOTO, whole, config, device="cpu", progress=heard.append)
-    assert states(heard) == [("intake", "kept"), ("latent", "kept"), ("tuning", "kept")]
+    assert states(heard) == [(name, "kept") for name in STAGES]
     assert outputs(whole) == before
 
 
@@ -95,10 +110,10 @@ def test_a_changed_tuning_keeps_what_stands_before_it(
     heard: list[Stage | Step] = []
     changed = replace(config, tuning=replace(config.tuning, steps=2))
     hfinv.invert(PHOTO, tmp_path / "run", changed, device="cpu", progress=heard.append)
-    assert states(heard) == [("intake", "kept"), ("latent", "kept"), ("tuning", "made")]
+    assert states(heard) == [*((name, "kept") for name in STAGES[:-1]), ("tuning", "made")]
 
 
-@pytest.mark.parametrize("stage", ["latent", "tuning"])
+@pytest.mark.parametrize("stage", ["latent", "early", "pseudoview", "tuning"])
 def test_a_run_cut_off_in_a_stage_ends_as_the_uninterrupted_one(
     stage: str, whole: Path, config: InvertConfig, tmp_path: Path
 ) -> None:
@@ -128,3 +143,29 @@ def test_a_picture_of_nothing_is_refused(config: InvertConfig, tmp_path: Path) -
 def test_opening_what_is_no_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a run"):
         hfinv.open_head(tmp_path)
+
+
+def test_pseudo_views_can_be_left_out(config: InvertConfig, tmp_path: Path) -> None:
+    heard: list[Stage | Step] = []
+    plain = replace(config, pseudoview=replace(config.pseudoview, use=False))
+    hfinv.invert(PHOTO, tmp_path / "run", plain, device="cpu", progress=heard.append)
+    assert [name for name, _ in states(heard)] == ["intake", "latent", "tuning"]
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_the_last_tuning_starts_where_it_was_told_to(
+    restart: bool, whole: Path, config: InvertConfig, tmp_path: Path
+) -> None:
+    from hfinv.run import Run
+    from hfinv.tuning import Tuned
+
+    still = replace(
+        config,
+        pseudoview=replace(config.pseudoview, restart=restart),
+        tuning=replace(config.tuning, steps=0),
+    )
+    hfinv.invert(PHOTO, tmp_path / "run", still, device="cpu")
+    run = Run.open(tmp_path / "run")
+    early, last = (run.load(name, Tuned).weights for name in ("early", "tuning"))
+    name = next(n for n, w in early.items() if "shared" in n)
+    assert torch.equal(early[name], last[name]) is not restart

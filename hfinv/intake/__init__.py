@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
+from hfinv.camera import Camera, look_at
 from hfinv.errors import PhotoError
 from hfinv.image import to_tensor
-from hfinv.intake.align import crop_from_photo
+from hfinv.intake.align import crop_from_photo, widened
 from hfinv.intake.choose import about_crop, about_given, about_yaw, check_pose, choose
 from hfinv.intake.detect import detect
 from hfinv.intake.face import Face, IntakeConfig
@@ -15,7 +18,7 @@ from hfinv.intake.find import find_faces, turned, upright_turns
 from hfinv.intake.labels import read_camera
 from hfinv.intake.landmarks import Landmarks, locate
 from hfinv.intake.matte import foreground
-from hfinv.intake.pose import camera_of, fit_head
+from hfinv.intake.pose import camera_of, fit_head, towards_origin
 from hfinv.intake.resample import apply, compose, draw, inside, quarter_turns, shift_scale
 from hfinv.intake.threads import one_thread
 
@@ -39,7 +42,16 @@ def take_in(photo: np.ndarray, config: IntakeConfig = IntakeConfig()) -> Face:
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         raise ValueError(f"photo is {photo.dtype} {list(photo.shape)}, expected uint8 [H, W, 3]")
     with one_thread():
-        return _cropped(photo, config) if config.camera is not None else _crop(photo, config)
+        if config.camera is not None:
+            return _cropped(photo, read_camera(config.camera, config.camera_key), config)
+        if config.framing == "frontal":
+            return _guessed(photo, config)
+        if config.framing == "none":
+            raise PhotoError(
+                "photos of what this generator shows cannot be cropped and measured here",
+                "crop the photo as its training photos were, and give its camera with `--camera FILE`",
+            )
+        return _crop(photo, config)
 
 
 def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
@@ -56,6 +68,8 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
 
     # 3. Crop it, without turning.
     crop_from_upright = crop_from_photo(face.points, config.size)
+    if config.framing == "panohead":
+        crop_from_upright = widened(crop_from_upright, config.size)
     crop = draw(upright, crop_from_upright, config.size)
     whole = compose(crop_from_upright, quarter_turns(turns, width, height))
     seen = inside(whole, config.size, width, height)
@@ -65,6 +79,7 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
     landmarks = apply(crop_from_upright, face.points) / config.size
     fit = fit_head(landmarks)
     camera, error = camera_of(fit), fit.error * MEASURED_PX
+    camera = towards_origin(camera) if config.framing == "panohead" else camera
     warnings += check_pose(camera, error, config)
 
     # 5. Tell the person from the background.
@@ -83,9 +98,18 @@ def _crop(photo: np.ndarray, config: IntakeConfig) -> Face:
     )
 
 
-def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:
+def _guessed(photo: np.ndarray, config: IntakeConfig) -> Face:
+    """No detector finds what the photo shows: its middle is taken as the crop, and the camera as frontal."""
+    side = min(photo.shape[:2])
+    top, left = ((length - side) // 2 for length in photo.shape[:2])
+    middle = np.ascontiguousarray(photo[top : top + side, left : left + side])
+    face = _cropped(middle, look_at(0.0, pivot=(0.0, 0.0, 0.0)), config)
+    said = "the photo is taken as cropped and seen from the front; `--camera FILE` says it better"
+    return replace(face, warnings=(said, *face.warnings))
+
+
+def _cropped(photo: np.ndarray, camera: Camera, config: IntakeConfig) -> Face:
     """The photo is the crop already, and its camera is known."""
-    camera = read_camera(config.camera, config.camera_key)
     height, width = photo.shape[:2]
     if width != height:
         raise PhotoError(
@@ -99,7 +123,8 @@ def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:
     warnings = about_yaw(camera, config)
 
     # Landmarks serve later stages; without them the camera still stands.
-    detections = detect(crop, config.min_score)
+    human = config.framing in ("eg3d", "panohead")
+    detections = detect(crop, config.min_score) if human else []
     found = [locate(crop, detection) for detection in detections]
     found = [face for face in found if face.presence >= config.min_presence]
     landmarks, presence, error = np.zeros((468, 2)), 0.0, 0.0
@@ -109,7 +134,7 @@ def _cropped(photo: np.ndarray, config: IntakeConfig) -> Face:
         fit = fit_head(landmarks)
         error = fit.error * MEASURED_PX
         warnings += about_given(camera, camera_of(fit))
-    else:
+    elif human:
         warnings += ("no face was found in the crop; only the given camera places it",)
     return Face(
         photo=to_tensor(crop),

@@ -9,10 +9,15 @@ import numpy as np
 
 from hfinv.intake import assets
 from hfinv.intake.landmarks import LEFT_EYE, MOUTH, NOSE, RIGHT_EYE
-from hfinv.intake.resample import shift_scale
+from hfinv.intake.resample import compose, shift_scale
 
 UNIT = 300 / 700
 """One unit of the template in sides of the crop: EG3D's rescale factor over its central crop, in pixels."""
+
+
+PANOHEAD_TOP, PANOHEAD_SIDE = 0.10, 0.05
+"""What PanoHead's photos show beyond a face crop, above it and on either side, in sides of that crop. That the face crop
+within is as large as EG3D's is our assumption: its refinement is not documented in such terms."""
 
 
 @lru_cache(maxsize=1)
@@ -46,3 +51,18 @@ def crop_from_photo(points: np.ndarray, size: int) -> np.ndarray:
     scale = UNIT * size / unit
     shift = size / 2 - scale * solution[3]
     return shift_scale((scale, scale), tuple(shift))
+
+
+def widened(crop_from_photo: np.ndarray, size: int) -> np.ndarray:
+    """EG3D's crop made PanoHead's: more room above and beside the head.
+
+    Args:
+        crop_from_photo: [2, 3], of `crop_from_photo`.
+        size: side of both crops, in pixels.
+
+    Returns:
+        [2, 3], photo pixel -> pixel of the wider crop.
+    """
+    smaller = 1 / (1 + 2 * PANOHEAD_SIDE)
+    shift = (smaller * PANOHEAD_SIDE * size, smaller * PANOHEAD_TOP * size)
+    return compose(shift_scale((smaller, smaller), shift), crop_from_photo)

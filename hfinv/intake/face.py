@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -29,6 +30,8 @@ class IntakeConfig:
     """How far the landmarks may lie off the fitted head, in pixels of a 512 px crop."""
     min_face_px: float = 40.0
     """Smaller faces are refused, in pixels of the photo."""
+    framing: Literal["eg3d", "panohead", "frontal", "none"] = "eg3d"
+    """How the generator's training photos were cropped; set by the generator's card."""
     camera: str | None = None
     """File with the photo's EG3D label; the photo is then taken as already cropped."""
     camera_key: str | None = None

@@ -83,6 +83,13 @@ def camera_of(fit: Fit, focal: float = FFHQ_FOCAL) -> Camera:
     return Camera(cam2world[None].float(), pinhole(focal)[None])
 
 
+def towards_origin(camera: Camera) -> Camera:
+    """The camera turned as it is, but looking at the world origin from EG3D's distance, as all of PanoHead's do."""
+    cam2world = camera.cam2world.clone()
+    cam2world[:, :3, 3] = -FFHQ_RADIUS * cam2world[:, :3, 2]
+    return Camera(cam2world, camera.intrinsics)
+
+
 def _rotation(vector: Tensor) -> Tensor:
     """Axis times angle [3] -> [3, 3]."""
     return torch.linalg.matrix_exp(_cross(vector))
