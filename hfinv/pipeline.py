@@ -196,7 +196,7 @@ def look_around(
             save_pictures=show_views,
         )
     if not config.pseudoview.restart:
-        generator.load_state_dict(bent.state_dict())
+        generator.change(bent.changes())
     if mirror is None:
         return Others(views)
     where = (pivot.w_plus, pivot.camera)
@@ -243,8 +243,7 @@ def generator_of(path: str | os.PathLike[str] | None = None) -> Generator:
 @torch.no_grad()
 def assemble(generator: Any, tuned: Tuned, path: Path) -> Head:
     """The tuned generator with its pivot, and the planes that every picture is drawn from."""
-    generator.load_state_dict({name: value.float() for name, value in tuned.weights.items()})
-    generator.requires_grad_(False)
+    generator.change(tuned.weights)
     return Head(
         generator,
         tuned.w_plus,
@@ -266,8 +265,7 @@ def show_face(face: Face, folder: Path) -> None:
 def tuned_copy(generator: Generator, tuned: Tuned) -> Generator:
     """A copy of the generator with tuned weights, frozen."""
     other = copy.deepcopy(generator)
-    other.load_state_dict({name: value.float() for name, value in tuned.weights.items()})
-    other.requires_grad_(False)
+    other.change(tuned.weights)
     return other
 
 

@@ -77,7 +77,7 @@ class Rendering:
 class Generator(Protocol):
     """A 3D GAN: z -> w -> planes -> pictures.
 
-    Also a `torch.nn.Module`. No call draws random numbers.
+    Also a `torch.nn.Module`, and a `hfinv.generators.tunable.Tunable` if it is to be tuned. No call draws random numbers.
     """
 
     card: Card
