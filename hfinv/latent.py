@@ -33,10 +33,10 @@ class LatentConfig:
     always starts at its mean."""
     camera_steps: int = 10
     """Steps in which only the camera moves."""
-    w_steps: int = 30
+    w_steps: int = 40
     """Steps in W, one vector for all layers."""
-    w_plus_steps: int = 50
-    """Steps in W+, one vector a layer."""
+    w_plus_steps: int = 10
+    """Steps in W+, one vector a layer; more come nearer to the photo and give the back of the head odd colours."""
     learning_rate: float = 0.04
     """Peak step of the latent, in standard deviations of w."""
     camera_rate: float = 0.0015

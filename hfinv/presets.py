@@ -27,6 +27,7 @@ HFGI3D = (
     "tuning.squared=true",
     "tuning.alpha=0",
     "tuning.keep_views=0",
+    "tuning.views=1",
     "tuning.views_every=1",
     "tuning.outlines=0",
 )
@@ -53,7 +54,7 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "latent.camera_steps=5",
             "latent.w_steps=15",
-            "latent.w_plus_steps=20",
+            "latent.w_plus_steps=0",
             "early.steps=12",
             "pseudoview.occluded.steps=8",
             "tuning.steps=25",
@@ -62,7 +63,7 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "default": ("A likeness in a few minutes on a CPU.", ()),
     "best": (
         "More steps where they still help.",
-        ("latent.w_steps=120", "latent.w_plus_steps=200", "early.steps=60", "tuning.steps=250"),
+        ("latent.w_steps=120", "latent.w_plus_steps=30", "early.steps=60", "tuning.steps=300"),
     ),
     "w": (
         "Published baseline: one latent vector (W), nothing is tuned.",

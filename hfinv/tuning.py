@@ -39,7 +39,7 @@ class TuningConfig:
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
-    plane_rate: float = 0.006
+    plane_rate: float = 0.01
     """Peak step of Adam on the offset, in standard deviations of the planes."""
     learning_rate: float = 0.003
     """Peak step of Adam on the generator's weights."""
@@ -57,7 +57,7 @@ class TuningConfig:
     """Stop once LPIPS at the photo's camera falls to this; PTI has 0.06. 0 never stops early."""
     keep_views: float = 1.0
     """Weight of staying as the untouched generator was, seen from all around."""
-    keep_colour: float = 4.0
+    keep_colour: float = 2.0
     """Weight of colour there, from the sides and behind, beside the shape's."""
     keep_final: bool = True
     """Hold what the super-resolution makes of those views, too: it is tuned on the front, and draws the back as well."""
@@ -76,7 +76,7 @@ class TuningConfig:
     free_latent: bool = False
     """Tune the latent with the weights, as HFGI3D's paper does; its code and PTI keep the pivot. An offset of the planes
     alone hides the backbone, so this needs `variables` to be weights or both."""
-    views: float = 1.0
+    views: float = 0.5
     """Weight of the pseudo views, with the same LPIPS, colour and silhouette weights as the photo."""
     views_together: int = 1
     """Pseudo views a step that uses any, on shared planes; HFGI3D has 1."""
