@@ -10,6 +10,12 @@ from torch import Tensor
 from hfinv.camera import Camera
 
 
+BACKDROPS = ("plain", "planes", "network")
+"""What `Card.backdrop` may be."""
+FRAMINGS = ("eg3d", "panohead", "frontal", "none")
+"""What `Card.framing` may be."""
+
+
 @dataclass(frozen=True)
 class Factor:
     """One labelled number of a generator's z."""
