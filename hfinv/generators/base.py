@@ -9,7 +9,6 @@ from torch import Tensor
 
 from hfinv.camera import Camera
 
-
 BACKDROPS = ("plain", "planes", "network")
 """What `Card.backdrop` may be."""
 FRAMINGS = ("eg3d", "panohead", "frontal", "none")

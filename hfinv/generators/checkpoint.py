@@ -33,8 +33,9 @@ ENTRY = "hfinv"
 generator must give the same bytes."""
 NAMED = 3
 """How many tensor names an error lists."""
-MOST_LAYERS, LARGEST_SIZE, LARGEST_NUMBER = 64, 2**20, 1e6
-"""Beyond what any card says."""
+MOST = {"mapping_layers": 64, "num_ws": 64, "plane_depth": 64, "channel_base": 2**20}
+LARGEST_SIZE, LARGEST_NUMBER = 2**13, 1e6
+"""More than any card says."""
 
 
 def save(generator: Generator, path: Path, half: bool = True) -> None:
@@ -161,7 +162,14 @@ def _card(metadata: dict[str, str] | None, path: Path) -> Card:
             card = Card(**values | points | {"factors": factors})
             check_card(card)
             return card
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise WeightsError(
             f"the card of `{path}` cannot be read: {printable(str(error))}",
             "make or download the file again",
@@ -177,14 +185,15 @@ def check_card(card: Card) -> None:
     """Refuse a card that describes no generator, before one is built by it.
 
     Raises:
-        ValueError: a value is of another kind, or beyond any that a generator has.
-        TypeError: likewise.
+        ValueError, TypeError, OverflowError: a value is of another kind, or beyond any that a generator has.
+        WeightsError: there is no such family.
     """
     sizes = {"image_size": card.image_size, "num_ws": card.num_ws, "w_dim": card.w_dim}
     for name, size in (sizes | _integers(card.arguments)).items():
-        most = MOST_LAYERS if name.endswith(("layers", "num_ws")) else LARGEST_SIZE
+        most = MOST.get(name.rpartition(" ")[2], LARGEST_SIZE)
         if type(size) is not int or not 0 <= size <= most:
             raise ValueError(f"{name} is {size!r}, expected 0 to {most}")
+    family(card.family)
     numbers = (card.box, card.radius, card.focal, card.yaw_range, *card.pivot, *card.offset)
     if len(numbers) != 10 or not all(abs(float(number)) < LARGEST_NUMBER for number in numbers):
         raise ValueError("its box, cameras or pivot are no sensible numbers")
