@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import os
-import pickle
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -177,10 +176,7 @@ def test_a_whole_tuned_generator_that_torch_saved_is_read(tmp_path: Path) -> Non
         def __init__(self, file: io.BufferedIOBase, protocol: int) -> None:
             super().__init__(file, Style(2), names)
 
-        def save(self, obj: object, save_persistent_id: bool = True) -> None:
-            pickle._Pickler.save(self, obj, save_persistent_id)
-
-    writer = types.SimpleNamespace(Pickler=Writer)
+    writer = types.SimpleNamespace(Pickler=Writer, __name__="writer")
     torch.save({"G_ema": thing}, tmp_path / "tuned.pt", pickle_module=writer)
     found = load(tmp_path / "tuned.pt")
     assert found.architecture.ray_size == RAY_SIZE
