@@ -152,6 +152,13 @@ def invert(
 @click.option("--seconds", type=float, help="Length of a video.")
 @click.option("--depth", is_flag=True, help="Also write the distances along the rays, as npz.")
 @click.option(
+    "--background",
+    type=click.Choice(["keep", "matte"]),
+    default="matte",
+    show_default=True,
+    help="What the generator draws behind the head, or white where it can.",
+)
+@click.option(
     "--out", "-o", type=options.FILE, help="Folder, or file if it is one; RUN/renders if not given."
 )
 @options.machine

@@ -16,7 +16,7 @@ from hfinv import device as devices
 from hfinv import editing
 from hfinv.adapt import adapted, fitted, placed
 from hfinv.config import InvertConfig, to_toml
-from hfinv.generators import load_generator, locate
+from hfinv.generators import lasting, load_generator, locate
 from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash, read_card
 from hfinv.head import Head
@@ -70,7 +70,12 @@ def invert(
     }
     if config.resolution != "full":
         first["resolution"] = config.resolution
-    about = {"photo": name, "generator": config.generator, "seed": seed, "device": str(where)}
+    about = {
+        "photo": name,
+        "generator": lasting(config.generator),
+        "seed": seed,
+        "device": str(where),
+    }
     path = Path(out) if out is not None else Path(f"{Path(name).stem}.hfinv")
     with Run.create(
         path,

@@ -298,7 +298,8 @@ class KeptViews:
         turn = 2 * math.pi * torch.arange(config.keep_cameras) / config.keep_cameras
         pitch = 0.25 * torch.sin(2.4 * torch.arange(config.keep_cameras))
         card = generator.card
-        self.cameras = look_at(turn, pitch, card.radius, card.pivot, card.focal)
+        cameras = look_at(turn, pitch, card.radius, card.pivot, card.focal)
+        self.cameras = cameras.to(w_plus.device)
         with torch.no_grad():
             planes = generator.planes(w_plus)
             self.views = [self._draw(planes, camera) for camera in range(config.keep_cameras)]
@@ -355,7 +356,8 @@ class Locality:
     def loss(self, planes: Tensor, rng: torch.Generator) -> Tensor:
         """Mean square difference plus LPIPS at one random latent `locality_step` away from the pivot."""
         mean, scale = self.frozen.mean_latent(), self.frozen.latent_scale()
-        sample = mean + 0.5 * scale * torch.randn(mean[:, :1].shape, generator=rng)
+        drawn = torch.randn(mean[:, :1].shape, generator=rng)  # on the CPU: the same on all devices
+        sample = mean + 0.5 * scale * drawn.to(mean)
         pivot = self.pivot.w_plus.detach()
         away = sample - pivot
         w_plus = pivot + self.config.locality_step * away / away.norm()

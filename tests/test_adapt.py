@@ -49,6 +49,28 @@ def test_backgrounds_are_kept_where_the_generator_draws_them() -> None:
         adapted(InvertConfig(background="keep"), heads)
 
 
+def test_a_generator_that_draws_white_is_compared_with_the_photo_as_it_is() -> None:
+    card = replace(thin("eg3d", {"white_back": True})[0].card, framing="none")
+    assert card.backdrop == "white"
+    config = adapted(InvertConfig(), card)
+    assert not config.intake.matte  # the matte knows persons only
+    for stage in (config.latent, config.early, config.tuning):
+        assert stage.background is None and stage.alpha == 0
+    with pytest.raises(UsageError, match="does not show people"):
+        adapted(InvertConfig(background="matte"), card)
+
+
+def test_a_run_finds_its_generator_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin_file("eg3d", tmp_path / "official.pkl")
+    monkeypatch.chdir(tmp_path)
+    config = replace(SHORT, generator="official.pkl", resolution="low")
+    head = hfinv.invert(PHOTO, tmp_path / "run", config, device="cpu")
+    monkeypatch.chdir("/")
+    assert torch.equal(hfinv.open_head(tmp_path / "run", "cpu").planes, head.planes)
+
+
 @pytest.mark.parametrize("name", ["eg3d", "panohead"])
 @pytest.mark.parametrize("resolution", ["full", "low"])
 def test_an_official_file_goes_through_the_whole_pipeline(

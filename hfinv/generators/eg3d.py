@@ -346,5 +346,5 @@ def official_card(
         num_ws=2 * (PLANE_SIDE.bit_length() - 1) - 2,
         w_dim=arguments["w_dim"],
         yaw_range=yaw_range,
-        backdrop="plain" if architecture.white_back else "planes",
+        backdrop="white" if architecture.white_back else "planes",
     )
