@@ -174,6 +174,26 @@ def render(
 
 
 @main.command()
+@click.argument("run", type=options.FILE)
+@click.option("--out", "-o", type=options.FILE, help="The file; RUN/report.html if not given.")
+@options.machine
+@options.as_json
+@options.talk
+def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool) -> None:
+    """Write one page about RUN: what went in, what came out, and what of it is guessed."""
+    from hfinv import pipeline, report as reports
+
+    found = reports.open_run(run)
+    page = reports.current(found, out=out)
+    if page is None:
+        head = pipeline.open_head(run, _chosen(device, quiet))
+        with console.Listener(quiet) as progress:
+            page = reports.write(found, head, out=out, progress=progress)
+    console.show(str(page), {"run": run, "files": [page]}, as_json)
+    console.suggest(["hfinv", "view", run], quiet)
+
+
+@main.command()
 @click.argument("run", type=options.FILE, required=False)
 @click.option(
     "--attr",

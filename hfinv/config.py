@@ -43,6 +43,8 @@ class InvertConfig:
     """Fit the final picture, or the small one before super-resolution, which is quicker and less sharp."""
     max_memory: float | None = None
     """Gigabytes that one step may take for rays; slower, with the same result. None sets no limit."""
+    report: bool = True
+    """Write the run's `report.html` at the end; takes some seconds and changes nothing else."""
 
 
 def load_settings(

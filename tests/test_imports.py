@@ -32,6 +32,7 @@ LAYERS = (
     "head editing",
     "config",
     "adapt cost",
+    "report",
     "pipeline weights",
     "training",
     "bench",
@@ -152,6 +153,7 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
         "sample --help",
         "bench --help",
         "eval --help",
+        "report --help",
     ],
 )
 def test_help_does_not_wait_for_torch(words: str) -> None:

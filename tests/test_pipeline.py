@@ -35,6 +35,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
     path = tmp_path_factory.mktemp("weights") / "toy.safetensors"
     save(generator, path)
     return InvertConfig(
+        report=False,
         generator=str(path),
         latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
         early=TuningConfig(steps=2, keep_cameras=4, keep_size=8),
