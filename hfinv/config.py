@@ -53,20 +53,22 @@ def load_settings(
     """The settings of one inversion; what comes later wins: preset, TOML file, assignments.
 
     Args:
-        preset: a key of `PRESETS`.
+        preset: a key of `PRESETS`, with settings of its own after plus signs if it is to be another recipe, such as
+            `default+symmetry.use=false+tuning.steps=100`.
         config_file: TOML, such as a run's `settings.toml`.
         assignments: such as `latent.w_steps=60`.
 
     Raises:
         UsageError: an unknown name or an impossible value; it says what would be right.
     """
+    preset, *changes = preset.split("+")
     if preset not in PRESETS:
         near = nearest(preset, PRESETS)
         names = ", ".join(f"`{name}`" for name in PRESETS)
         hint = f"did you mean `{near}`?" if near else f"choose one of {names}"
         raise UsageError(f"there is no preset `{preset}`", hint)
     _, overrides = PRESETS[preset]
-    config = adjusted(InvertConfig(), None, overrides)
+    config = adjusted(InvertConfig(), None, (*overrides, *changes))
     return adjusted(config, config_file, assignments)
 
 

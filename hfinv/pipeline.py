@@ -6,6 +6,7 @@ import copy
 import functools
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from hfinv.perceptual import Perceptual
 from hfinv.progress import Progress, ignore
 from hfinv.pseudoview import PseudoViews, pseudo_views
 from hfinv.run import Run
+from hfinv.symmetry import Mirror, mirror_view
+from hfinv.symmetry.terms import tuning_terms
+from hfinv.terms import Term
 from hfinv.tuning import Tuned, tune
 
 
@@ -40,7 +44,7 @@ def invert(
 ) -> Head:
     """Turn one photo into a 3D head.
 
-        photo - intake - latent - (early - pseudoview -) tuning - head
+        photo - intake - latent - (early - symmetry - pseudoview -) tuning - head
 
     Args:
         photo: path of a picture, or uint8 [H, W, 3] RGB.
@@ -99,37 +103,8 @@ def invert(
             save_pictures=show_fit,
         )
 
-        # 3. Tune a copy until its surface is the photo's, and take photographs that were never taken.
-        views = None
-        if config.pseudoview.use:
-            early = run.stage(
-                "early",
-                tune,
-                copy.deepcopy(fitting),
-                perceptual,
-                face,
-                pivot,
-                config=config.early,
-                seed=seed,
-                stage="early",
-                save_pictures=show_fit,
-            )
-            bent = tuned_copy(fitting, early)
-            views = run.stage(
-                "pseudoview",
-                pseudo_views,
-                fitting,
-                bent,
-                perceptual,
-                face,
-                pivot,
-                config=config.pseudoview,
-                latent=config.latent,
-                seed=seed,
-                save_pictures=show_views,
-            )
-            if not config.pseudoview.restart:
-                fitting.load_state_dict(bent.state_dict())
+        # 3. What else is known of the head: by symmetry, and from where no photo was taken.
+        others = look_around(run, fitting, perceptual, face, pivot, config, seed)
 
         # 4. Tune the generator until it draws the photo, from all sides.
         tuned = run.stage(
@@ -140,7 +115,9 @@ def invert(
             face,
             pivot,
             config=config.tuning,
-            views=views,
+            views=others.views,
+            mirror=others.mirror,
+            terms=others.terms,
             seed=seed,
             save_pictures=show_fit,
         )
@@ -148,6 +125,88 @@ def invert(
         if config.report:
             report.attempt(run, head, progress)
         return head
+
+
+@dataclass(frozen=True)
+class Others:
+    """What the generator is tuned on besides the photo."""
+
+    views: PseudoViews | None = None
+    """Photographs that were never taken."""
+    mirror: Mirror | None = None
+    """The photo in a mirror."""
+    terms: tuple[Term, ...] = ()
+    """What symmetry says, as losses."""
+
+
+def look_around(
+    run: Run,
+    generator: Generator,
+    perceptual: Perceptual,
+    face: Face,
+    pivot: Pivot,
+    config: InvertConfig,
+    seed: int,
+) -> Others:
+    """Tune a copy until its surface is the photo's; carry photo and mirrored photo over it to other cameras.
+
+    Args:
+        run: makes the stages.
+        generator: untouched; takes the early tuned weights, unless the pseudo views' settings restart it.
+        perceptual: LPIPS.
+        face: the photo.
+        pivot: latent and camera.
+        config: which of them are used, and how.
+        seed: of cameras, searches and tuning.
+    """
+    if not (config.pseudoview.use or config.symmetry.use):
+        return Others()
+    common = (perceptual, face, pivot)
+    bent = generator
+    if config.early.steps:
+        early = run.stage(
+            "early",
+            tune,
+            copy.deepcopy(generator),
+            *common,
+            config=config.early,
+            seed=seed,
+            stage="early",
+            save_pictures=show_fit,
+        )
+        bent = tuned_copy(generator, early)
+    mirror = views = None
+    if config.symmetry.use:
+        mirror = run.stage(
+            "symmetry",
+            mirror_view,
+            bent,
+            face,
+            pivot.w_plus,
+            pivot.camera,
+            config=config.symmetry,
+            seed=seed,
+            save_pictures=show_mirror,
+        )
+    if config.pseudoview.use:
+        views = run.stage(
+            "pseudoview",
+            pseudo_views,
+            generator,
+            bent,
+            *common,
+            config=config.pseudoview,
+            latent=config.latent,
+            seed=seed,
+            save_pictures=show_views,
+        )
+    if not config.pseudoview.restart:
+        generator.load_state_dict(bent.state_dict())
+    if mirror is None:
+        return Others(views)
+    where = (pivot.w_plus, pivot.camera)
+    terms = tuning_terms(generator, perceptual, face, *where, mirror, config.symmetry, seed=seed)
+    return Others(views, mirror, tuple(terms))
 
 
 def opened(photo: str | os.PathLike[str] | np.ndarray) -> tuple[np.ndarray, str, str]:
@@ -226,6 +285,17 @@ def show_views(views: PseudoViews, folder: Path) -> None:
     )
     save_png(folder / "views.png", torch.cat(list(rows), 1))
     save_png(folder / "known.png", (2 * views.known - 1).expand(-1, 3, -1, -1))
+
+
+def show_mirror(mirror: Mirror, folder: Path) -> None:
+    """Mirrored photo, its weight, what the photo does not see, what is symmetric; below, the neighbours and their masks."""
+    maps = [mirror.weight, mirror.unseen, mirror.symmetric]
+    first = [mirror.photo, *((2 * one - 1).expand_as(mirror.photo) for one in maps)]
+    save_png(folder / "mirror.png", torch.cat(first, 3))
+    if len(mirror.images):
+        masks = (2 * mirror.masks - 1).expand_as(mirror.images)
+        rows = torch.cat([mirror.masks * mirror.images, masks], 3)
+        save_png(folder / "neighbours.png", torch.cat(list(rows), 1))
 
 
 def show_fit(result: Pivot | Tuned, folder: Path) -> None:

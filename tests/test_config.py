@@ -77,3 +77,12 @@ def test_the_published_symmetry_mirrors_by_the_step_rule_and_trusts_every_region
     assert spi.symmetry.light.model == "none" and spi.symmetry.visibility.constant == 0.05
     batches = [getattr(spi.symmetry, name).batch for name in ("warp", "regions", "distance")]
     assert batches == [4, 4, 4] and spi.tuning.steps == 1000 and spi.tuning.stop_lpips == 0.05
+
+
+def test_a_preset_may_carry_changes_of_its_own() -> None:
+    recipe = load_settings("fast+symmetry.mirror=false+tuning.steps=7")
+    assert recipe == load_settings(
+        "fast", assignments=("symmetry.mirror=false", "tuning.steps=7")
+    )
+    with pytest.raises(UsageError, match="tuning.stepps"):
+        load_settings("fast+tuning.stepps=7")

@@ -20,10 +20,14 @@ from hfinv.progress import Stage, Step
 from hfinv.pseudoview import PseudoViewConfig
 from hfinv.pseudoview.occluded import OccludedConfig
 from hfinv.pseudoview.views import ViewsConfig
+from hfinv.symmetry import SymmetryConfig
+from hfinv.symmetry.neighbours import NeighbourConfig
+from hfinv.symmetry.settings import DistanceConfig, NeighbourTermConfig, RegionConfig
+from hfinv.symmetry.weights import YawConfig
 from hfinv.training import TrainConfig, begin
 from hfinv.tuning import TuningConfig
 
-STAGES = ("intake", "latent", "early", "pseudoview", "tuning")
+STAGES = ("intake", "latent", "early", "symmetry", "pseudoview", "tuning")
 PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
 
 
@@ -39,6 +43,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
         generator=str(path),
         latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
         early=TuningConfig(steps=2, keep_cameras=4, keep_size=8),
+        symmetry=SymmetryConfig(
+            use=True,
+            rays=16,
+            yaw=YawConfig(rule="step", threshold=0.0),
+            neighbours=NeighbourConfig(count=1),
+            warp=NeighbourTermConfig(every=1),
+            regions=RegionConfig(every=1, compare="lpips", least=0.0),
+            distance=DistanceConfig(every=1, cameras=2),
+        ),
         pseudoview=PseudoViewConfig(
             use=True,
             views=ViewsConfig(yaws=(0.4,), outlines=2),
@@ -74,6 +87,8 @@ def test_a_run_holds_its_stages_and_pictures_for_people(whole: Path) -> None:
         "intake/overlay.png",
         "latent/fit.png",
         "early/fit.png",
+        "symmetry/mirror.png",
+        "symmetry/neighbours.png",
         "pseudoview/views.png",
         "pseudoview/known.png",
         "tuning/fit.png",
@@ -146,11 +161,27 @@ def test_opening_what_is_no_run_says_so(tmp_path: Path) -> None:
         hfinv.open_head(tmp_path)
 
 
-def test_pseudo_views_can_be_left_out(config: InvertConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "left_out, wanted",
+    [
+        ({"pseudoview", "symmetry"}, ["intake", "latent", "tuning"]),
+        ({"pseudoview"}, ["intake", "latent", "early", "symmetry", "tuning"]),
+        ({"symmetry"}, ["intake", "latent", "early", "pseudoview", "tuning"]),
+    ],
+)
+def test_pseudo_views_and_symmetry_can_be_left_out(
+    left_out: set[str], wanted: list[str], config: InvertConfig, tmp_path: Path
+) -> None:
     heard: list[Stage | Step] = []
-    plain = replace(config, pseudoview=replace(config.pseudoview, use=False))
-    hfinv.invert(PHOTO, tmp_path / "run", plain, device="cpu", progress=heard.append)
-    assert [name for name, _ in states(heard)] == ["intake", "latent", "tuning"]
+    off = {name: replace(getattr(config, name), use=False) for name in left_out}
+    hfinv.invert(
+        PHOTO, tmp_path / "run", replace(config, **off), device="cpu", progress=heard.append
+    )
+    assert [name for name, _ in states(heard)] == wanted
+    compared = {name for r in heard if isinstance(r, Step) for name in r.losses}
+    assert ("views" in compared) == ("pseudoview" not in left_out)
+    symmetry = {"mirror", "warp", "distance"}
+    assert compared & symmetry == (symmetry if "symmetry" not in left_out else set())
 
 
 @pytest.mark.parametrize("restart", [True, False])

@@ -25,6 +25,8 @@ from hfinv.symmetry.weights import YawConfig, yaw_of, yaw_weight
 class SymmetryConfig:
     """What symmetry is trusted with."""
 
+    use: bool = False
+    """Trust symmetry with anything; off leaves all of it out."""
     mirror: bool = True
     """Use the photo in a mirror as a second photo."""
     rays: int = 128

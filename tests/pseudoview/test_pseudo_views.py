@@ -152,7 +152,7 @@ def test_an_earring_does_not_colour_the_hidden_side(
     ball: Ball, perceptual: Perceptual, face: Face, pivot: Pivot
 ) -> None:
     pierced, place = earring(face)
-    config = OccludedConfig(steps=40, learning_rate=0.05, squared=True, lpips=0.0)
+    config = OccludedConfig(steps=100, learning_rate=0.05, squared=True, lpips=0.0)
     tint = torch.tensor([0.25, -0.2, 0.1])
 
     def error(known: torch.Tensor) -> float:
@@ -160,4 +160,4 @@ def test_an_earring_does_not_colour_the_hidden_side(
         return float((hidden.mean(1)[0, :3] - tint).norm())
 
     masked, unmasked = error(1 - shrink(place, 128)), error(torch.ones_like(place))
-    assert masked < 0.02 and unmasked > 2 * masked
+    assert masked < 0.01 and unmasked > 10 * masked
