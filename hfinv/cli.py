@@ -194,6 +194,39 @@ def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool)
 
 
 @main.command()
+@click.argument("run", type=options.FILE)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 lets other machines look.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True,
+    help="Port to listen at, or the next one that is free.",
+)  # fmt: skip
+@options.machine
+@options.talk
+def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
+    """Turn the head of RUN in the browser, with a slider for each edit."""
+    import threading
+
+    from hfinv import pipeline, viewer
+
+    viewer.check_installed()
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    with viewer.Viewer(head, host, port) as page:
+        if host != viewer.LOCAL:
+            console.warn(f"everybody who reaches this machine at {host} can see and change this head")
+        console.show(page.address, {}, as_json=False)
+        console.note("open it in a browser; Ctrl+C here ends it", quiet)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            console.note("closed", quiet)
+
+
+@main.command()
 @click.argument("run", type=options.FILE, required=False)
 @click.option(
     "--attr",

@@ -33,7 +33,7 @@ LAYERS = (
     "config",
     "adapt cost",
     "report",
-    "pipeline weights",
+    "pipeline weights viewer",
     "training",
     "bench",
     "shots doctor",
@@ -154,6 +154,7 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
         "bench --help",
         "eval --help",
         "report --help",
+        "view --help",
     ],
 )
 def test_help_does_not_wait_for_torch(words: str) -> None:

@@ -180,6 +180,7 @@ def _photo(contents: Contents) -> Html:
                 "crop with landmarks and axes",
                 "The crop: outline of the person, landmarks, the head's axes.",
             ),
+            _picture(fit.crop, "crop", "The crop, as large as the head is drawn."),
             _picture(fit.fit, "fit", "The head, in the photo's view."),
             _picture(
                 fit.difference,
