@@ -10,6 +10,7 @@ import importlib.util
 import io
 import math
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -395,11 +396,13 @@ def _listening(host: str, port: int) -> Any:
     check_installed()
     import viser
 
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells its address even so
-            return viser.ViserServer(host=host, port=port, label="hfinv", verbose=False)
-    except (OSError, OverflowError) as error:
-        raise HfinvError(
-            f"nothing can listen at {host}:{port} ({error})",
-            "choose another `--port`, or leave `--host` out",
-        ) from error
+    try:  # viser would try port after port, and wait for ever
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = f"leave `--host` out for {LOCAL}, or name an address of this machine"
+        raise HfinvError(f"nothing can listen at `{host}` ({reason})", hint) from error
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells its address even so
+        return viser.ViserServer(host=host, port=port, label="hfinv", verbose=False)
