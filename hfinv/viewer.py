@@ -257,6 +257,8 @@ class Artist:
     def _send(self, client: Any, moving: bool) -> None:
         camera = camera_of(client.camera, self.model.head.generator.card)
         picture = widened(self.model.draw(camera, moving), client.camera.aspect)
+        if client.client_id not in self._onlookers:  # gone while it was drawn
+            return
         client.scene.set_background_image(picture, format="jpeg", jpeg_quality=70 if moving else 92)
 
 
@@ -314,7 +316,8 @@ class Viewer:
 
     def _lay_out(self) -> None:
         gui = self._server.gui
-        gui.configure_theme(show_logo=False, show_share_button=False, control_layout="collapsible")
+        gui.configure_theme(show_logo=False, show_share_button=False)
+        gui.main_panel.dock_right()
         gui.set_panel_label(f"hfinv: {self.model.head.run.name}")
         along = self.model.directions
         if along is None:
