@@ -209,19 +209,19 @@ def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool)
 @options.talk
 def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
     """Turn the head of RUN in the browser, with a slider for each edit."""
-    import threading
-
     from hfinv import pipeline, viewer
 
     viewer.check_installed()
     head = pipeline.open_head(run, _chosen(device, quiet))
     with viewer.Viewer(head, host, port) as page:
         if host != viewer.LOCAL:
-            console.warn(f"everybody who reaches this machine at {host} can see and change this head")
+            console.warn(
+                f"everybody who reaches this machine at {host} can see and change this head"
+            )
         console.show(page.address, {}, as_json=False)
         console.note("open it in a browser; Ctrl+C here ends it", quiet)
         try:
-            threading.Event().wait()
+            page.wait()
         except KeyboardInterrupt:
             console.note("closed", quiet)
 

@@ -304,6 +304,10 @@ class Viewer:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def wait(self) -> None:
+        """Show the page until this is interrupted."""
+        threading.Event().wait()
+
     def close(self) -> None:
         """Close the page."""
         self._artist.close()

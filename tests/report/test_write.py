@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from report_examples import QUICK, Page, finished
 
 from hfinv import report
+from hfinv.cli import main
 from hfinv.errors import HfinvError, UsageError
-from hfinv.progress import Record, Stage, Step, Warned
+from hfinv.progress import Record, Stage, Step, Warned, ignore
 from hfinv.run import Run
 
 
@@ -98,3 +100,22 @@ def test_a_run_that_kept_no_photo_is_shown_without(tmp_path: Path) -> None:
     run, head = finished(tmp_path / "run")
     (tmp_path / "run" / "intake" / "photo.jpg").unlink()
     assert "did not keep the whole photo" in report.write(run, head, QUICK).read_text()
+
+
+def test_the_verb_names_the_file_and_keeps_it_without_loading_the_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, head = finished(tmp_path / "run")
+    opened: list[Path] = []
+    monkeypatch.setattr(
+        "hfinv.pipeline.open_head", lambda path, device: opened.append(path) or head
+    )
+    # What the verb writes by default takes longer than a test should.
+    monkeypatch.setattr(report.write, "__defaults__", (QUICK, None, ignore))
+    monkeypatch.setattr(report.current, "__defaults__", (QUICK, None))
+    words = ["report", str(tmp_path / "run"), "--json", "--device", "cpu"]
+    facts = json.loads(CliRunner().invoke(main, words, catch_exceptions=False).stdout)
+    assert facts["files"] == [str(tmp_path / "run" / "report.html")] and len(opened) == 1
+    again = CliRunner().invoke(main, words[:2], catch_exceptions=False)
+    assert again.stdout == f"{tmp_path / 'run' / 'report.html'}\n" and len(opened) == 1
+    assert again.stderr.endswith(f"next: hfinv view {tmp_path / 'run'}\n")
