@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from hfinv import storage
+from hfinv import __version__, storage
 from hfinv.editing import is_edit
 from hfinv.errors import HfinvError, UsageError
 from hfinv.head import Head
@@ -102,7 +102,9 @@ def key_of(run: Run, config: ReportConfig) -> str:
     """Digest of everything that the report depends on: not of how the command was typed."""
     about = {name: value for name, value in run.about.items() if name != "command"}
     texts = [_text(run.path / name) for name in (SETTINGS, METRICS)]
-    return storage.digest("report", SCHEMA, run.path.resolve().name, about, *texts, config)
+    return storage.digest(
+        "report", SCHEMA, __version__, run.path.resolve().name, about, *texts, config
+    )
 
 
 def _text(path: Path) -> str:

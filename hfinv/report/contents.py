@@ -15,7 +15,8 @@ from torch import Tensor
 from hfinv import render
 from hfinv.camera import Camera, concatenate
 from hfinv.errors import HfinvError
-from hfinv.geometry import Shape, measure_distances
+from hfinv.export import ExportConfig, glb
+from hfinv.geometry import Shape, ShapeConfig, measure_distances
 from hfinv.head import Head
 from hfinv.image import to_bytes
 from hfinv.intake import PHOTO, Face
@@ -42,15 +43,15 @@ class ReportConfig:
 
     map_size: int = 192
     """Side of the maps of what was seen, and of the distance map, in pixels."""
-    frames: int = 36
+    frames: int = 24
     """Of the turntable."""
-    fps: int = 12
+    fps: int = 8
     """Of the turntable."""
-    grid: int = 160
-    """Points along one side of the grid that the model is cut from."""
-    faces: int = 40_000
+    grid: int = 128
+    """Points along one side of the grid that the surface is cut from."""
+    faces: int = 16_000
     """Of the model."""
-    texture: int = 1024
+    texture: int = 512
     """Side of the model's texture, in pixels; 0 colours its corners instead."""
 
 
@@ -127,7 +128,7 @@ def gather(run: Run, head: Head, config: ReportConfig, progress: Progress = igno
     face, tuned = run.load("intake", Face), run.load("tuning", Tuned)
     counted = (face.foreground * face.seen).to(head.planes.device)
     tell = counting(progress, 2 + config.frames)
-    shape = surface(head)
+    shape = surface(head, ShapeConfig(resolution=config.grid))
     views = seen_views(head, counted, shape, config)
     film = tuple(filmed(head, views, config, tell))
     here = distances(head, head.camera, config.map_size, shape)
@@ -212,12 +213,8 @@ def distances(head: Head, camera: Camera, size: int, shape: Shape | None) -> Ten
 def made_model(head: Head, config: ReportConfig) -> tuple[bytes | None, str]:
     """The head as a GLB; or None, and the sentence that says why. A report without a model is still one."""
     try:
-        from hfinv.export import ExportConfig, glb
-
         settings = ExportConfig(grid=config.grid, faces=config.faces, texture=config.texture)
         return glb(head, settings), ""
-    except ImportError:
-        return None, "this version cannot export"
     except HfinvError as error:
         return None, error.message
 
