@@ -39,7 +39,7 @@ QUICK = 256
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """How much a report shows; the defaults keep it at some 3 MB and 15 s on two cores."""
+    """How much a report shows; the defaults keep it at some 2 MB, and at half a minute of one core."""
 
     map_size: int = 192
     """Side of the maps of what was seen, and of the distance map, in pixels."""

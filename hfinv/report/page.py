@@ -134,7 +134,7 @@ def _turn(contents: Contents) -> Html:
             camera_controls=True,
             touch_action="pan-y",
             interaction_prompt="none",
-            camera_orbit="0deg 90deg auto",
+            camera_orbit="0deg 90deg 75%",
             shadow_intensity="0",
         )
         script = element(
@@ -143,7 +143,10 @@ def _turn(contents: Contents) -> Html:
                 "p", "Turning the model needs JavaScript; all else does not.", class_="warning"
             ),
         )
-        size = f"Drag to turn, pinch or scroll to come near. {len(contents.model) / 1e6:.1f} MB of GLB."
+        size = (
+            "Coloured by the photo where it saw the head, by the generator elsewhere. Drag to turn, pinch or "
+            f"scroll to come near. {len(contents.model) / 1e6:.1f} MB of GLB."
+        )
         model = element("figure", viewer, script, element("figcaption", size), class_="wide")
     film = element(
         "video",
