@@ -181,6 +181,59 @@ def render(
 
 
 @main.command()
+@click.argument("run", type=options.FILE)
+@click.option("--out", "-o", type=options.FILE, help="The file; RUN/report.html if not given.")
+@options.machine
+@options.as_json
+@options.talk
+def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool) -> None:
+    """Write one page about RUN: what went in, what came out, and what of it is guessed."""
+    from hfinv import pipeline, report as reports
+
+    found = reports.open_run(run)
+    page = reports.current(found, out=out)
+    if page is None:
+        head = pipeline.open_head(run, _chosen(device, quiet))
+        with console.Listener(quiet) as progress:
+            page = reports.write(found, head, out=out, progress=progress)
+    console.show(str(page), {"run": run, "files": [page]}, as_json)
+    console.suggest(["hfinv", "view", run], quiet)
+
+
+@main.command()
+@click.argument("run", type=options.FILE)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 lets other machines look.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True,
+    help="Port to listen at, or the next one that is free.",
+)  # fmt: skip
+@options.machine
+@options.talk
+def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
+    """Turn the head of RUN in the browser, with a slider for each edit."""
+    from hfinv import pipeline, viewer
+
+    viewer.check_installed()
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    with viewer.Viewer(head, host, port) as page:
+        if host != viewer.LOCAL:
+            console.warn(
+                f"everybody who reaches this machine at {host} can see and change this head"
+            )
+        console.show(page.address, {}, as_json=False)
+        console.note("open it in a browser; Ctrl+C here ends it", quiet)
+        try:
+            page.wait()
+        except KeyboardInterrupt:
+            console.note("closed", quiet)
+
+
+@main.command()
 @click.argument("run", type=options.FILE, required=False)
 @click.option(
     "--attr",

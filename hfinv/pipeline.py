@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from hfinv import device as devices
-from hfinv import editing
+from hfinv import editing, report
 from hfinv.adapt import adapted, fitted, placed
 from hfinv.config import InvertConfig, to_toml
 from hfinv.generators import lasting, load_generator, locate
@@ -21,7 +22,7 @@ from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash, read_card
 from hfinv.head import Head
 from hfinv.image import read, save_png
-from hfinv.intake import Face, overlay, take_in
+from hfinv.intake import PHOTO, Face, overlay, take_in
 from hfinv.latent import Pivot, estimate_latent
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Progress, ignore
@@ -86,7 +87,8 @@ def invert(
         progress=progress,
     ) as run:
         # 1. Find the face, crop it as the generator's training photos were, solve its camera.
-        face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show_face)
+        show = functools.partial(show_face, photo=pixels)
+        face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show)
         face = placed(face, card)
         generator = load_generator(config.generator, where)
         fitting = fitted(generator, config)
@@ -124,7 +126,10 @@ def invert(
             seed=seed,
             save_pictures=show_fit,
         )
-        return assemble(generator, tuned, path)
+        head = assemble(generator, tuned, path)
+        if config.report:
+            report.attempt(run, head, progress)
+        return head
 
 
 @dataclass(frozen=True)
@@ -260,8 +265,9 @@ def assemble(generator: Any, tuned: Tuned, path: Path) -> Head:
     )
 
 
-def show_face(face: Face, folder: Path) -> None:
-    """Pictures of the intake: the crop, its matte, and the overlay that a person judges it by."""
+def show_face(face: Face, folder: Path, photo: np.ndarray) -> None:
+    """Pictures of the intake: the photo, the crop, its matte, and the overlay that a person judges it by."""
+    overlay.save_framed(folder / PHOTO, photo, face)
     save_png(folder / "crop.png", face.photo)
     save_png(folder / "matte.png", (2 * face.foreground - 1).expand(-1, 3, -1, -1))
     save_png(folder / "overlay.png", overlay.draw(face))

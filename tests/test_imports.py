@@ -30,9 +30,11 @@ LAYERS = (
     "render",
     "device memory versions storage rundir run",
     "head editing",
+    "export",
     "config",
     "adapt cost",
-    "pipeline weights",
+    "report",
+    "pipeline weights viewer",
     "training",
     "bench",
     "shots doctor",
@@ -152,6 +154,8 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
         "sample --help",
         "bench --help",
         "eval --help",
+        "report --help",
+        "view --help",
     ],
 )
 def test_help_does_not_wait_for_torch(words: str) -> None:
