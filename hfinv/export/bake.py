@@ -38,6 +38,8 @@ STIFF = 0.1
 """How strongly neighbours resemble each other beside what is known of them, in `Graph.carried`."""
 FAINT = 0.02
 """Weight of the neighbours' colours, which win only where no picture has any."""
+LEAST = 0.03
+"""Pictures that count for less than so much of the best one are not looked at."""
 CHUNK = 1 << 18
 """Points painted at once, which bounds the memory."""
 
@@ -76,7 +78,7 @@ class Paint:
             share = photo_share(shape, graph, pictures.photo)
             own = (total * mean + FAINT * filling) / (total + FAINT)
             # Brightness and tint only: no single hair's is carried on.
-            soft = replace(pictures.photo, image=blurred(pictures.photo.image))
+            soft = replace(pictures.photo, image=blurred(pictures.photo))
             shift = graph.carried(colours_at(soft, vertices) - own, share, fade=REACH**-2)
         whole = (vertices, pictures.drawn, weights, pictures.photo, share, shift, filling)
         return cls(*(x.astype(np.float32) if isinstance(x, np.ndarray) else x for x in whole))
@@ -94,8 +96,9 @@ class Paint:
 
         points, weights = between(self.vertices), between(self.weights)
         colour, total = FAINT * between(self.filling), np.full((len(points), 1), FAINT)
+        least = LEAST * weights.max(1)
         for weight, picture in zip(weights.T[..., None], self.drawn):
-            some = weight[:, 0] > 1e-3
+            some = weight[:, 0] > least
             colour[some] += weight[some] * colours_at(picture, points[some])
             total[some] += weight[some]
         colour = colour / total + between(self.shift)
@@ -219,9 +222,11 @@ def sampled(image: Tensor, camera: Camera, points: Tensor) -> Tensor:
     return values[0, :, 0].T
 
 
-def blurred(image: Tensor) -> Tensor:
-    """A picture [1, 3, S, S] without its details."""
+def blurred(picture: Picture) -> Tensor:
+    """A picture's image without its details, and without what is behind the head, [1, 3, S, S]."""
+    image, inside = picture.image, picture.inside
     width = max(1, image.shape[-1] // 64)
+    both = torch.cat([image * inside, inside], 1)
     for _ in range(2):
-        image = F.avg_pool2d(image, 2 * width + 1, 1, width, count_include_pad=False)
-    return image
+        both = F.avg_pool2d(both, 2 * width + 1, 1, width, count_include_pad=False)
+    return torch.where(both[:, 3:] > 1e-3, both[:, :3] / both[:, 3:].clamp(min=1e-3), image)

@@ -6,25 +6,40 @@ from dataclasses import replace
 
 import fast_simplification
 import numpy as np
+import torch.nn.functional as F
 from scipy import ndimage
+from torch import Tensor
 
 from hfinv.export.mesh import Shape
 from hfinv.export.smooth import smoothed
 from hfinv.export.solid import closed
+from hfinv.export.sources import Picture, Pictures
 from hfinv.generators.base import Card
 from hfinv.geometry.density import density_grid, surface_level
+from hfinv.geometry.raster import NOTHING, rasterise
 from hfinv.geometry.surface import extract
 from hfinv.render import Renderable
 
 BLUR = 0.7
 """Standard deviation, in grid cells, of the blur that closes pinholes before the surface is read off."""
+COARSE = 112
+"""Points of the density grid along one side on which the level is looked for."""
+FAINTEST = 5
+"""Halvings of the level of what rays from the front measure, down to which it is looked for."""
+ALIKE = 0.001
+"""Overlaps that differ by less are equally good; the firmer surface wins."""
+OUTLINE = 256
+"""Side of the outlines that are compared, in pixels."""
 
 
-def bust(head: Renderable, grid: int, faces: int, watertight: bool) -> Shape:
+def bust(
+    head: Renderable, pictures: Pictures, grid: int, faces: int, watertight: bool
+) -> Shape:
     """The head's surface down to the lowest that its generator was ever shown.
 
     Args:
         head: which.
+        pictures: of it, whose outlines the surface has.
         grid: points of the density grid along one side of the box.
         faces: about how many triangles are kept; 0 keeps all.
         watertight: a flat lid closes the cut, and every edge has two triangles; otherwise the cut is open.
@@ -33,7 +48,7 @@ def bust(head: Renderable, grid: int, faces: int, watertight: bool) -> Shape:
         HfinvError: nothing solid is there, or it could not be closed.
     """
     generator, box = head.generator, head.generator.card.box
-    level = surface_level(generator, head.planes, head.w_plus)
+    level = outline_level(head, pictures)
     density = density_grid(generator, head.planes, grid, level)
     cut = lowest(generator.card)
     vertices, triangles = extract(cut_below(softened(density, level), cut, box), 0.0, box)
@@ -42,6 +57,39 @@ def bust(head: Renderable, grid: int, faces: int, watertight: bool) -> Shape:
         shape = thinned(shape, faces)
     shape = closed(shape)
     return shape if watertight else without_lid(shape, cut, 1.5 * box / grid)
+
+
+def outline_level(head: Renderable, pictures: Pictures) -> float:
+    """The raw density whose surface has the outlines of the pictures.
+
+    Rays that graze hair are opaque long before they meet what a ray from the front calls the surface, so that the level
+    of `surface_level` makes heads too thin.
+
+    Args:
+        head: which.
+        pictures: of it.
+    """
+    generator = head.generator
+    level = surface_level(generator, head.planes, head.w_plus)
+    looks = [one for one in (pictures.photo, *pictures.drawn) if one is not None]
+    # Where the planes hold a background too, everything is opaque, and there is no outline.
+    if level <= 0 or generator.card.backdrop == "planes":
+        return level
+    density = density_grid(generator, head.planes, COARSE, level, block=1)
+    found = []
+    for lower in level * 0.5 ** np.arange(0, FAINTEST + 0.5, 0.5):
+        vertices, faces = extract(density, float(lower), generator.card.box)
+        found.append((np.mean([overlap(vertices, faces, one) for one in looks]), float(lower)))
+    best = max(found)[0]
+    return max(lower for agreed, lower in found if agreed > best - ALIKE)
+
+
+def overlap(vertices: Tensor, faces: Tensor, picture: Picture) -> float:
+    """Of a surface's outline and a picture's: intersection over union, in [0, 1]."""
+    size = min(OUTLINE, picture.image.shape[-1])
+    covered = rasterise(vertices, faces, picture.camera, size, "embree").face[0] != NOTHING
+    drawn = F.interpolate(picture.outline, (size, size), mode="area")[0, 0] > 0.5
+    return float((covered & drawn).sum() / (covered | drawn).sum().clamp(min=1))
 
 
 def lowest(card: Card) -> float:
