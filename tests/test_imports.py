@@ -30,6 +30,7 @@ LAYERS = (
     "render",
     "device memory versions storage rundir run",
     "head editing",
+    "export",
     "config",
     "adapt cost",
     "pipeline weights",

@@ -54,6 +54,22 @@ class ExportConfig:
             )
 
 
+def asked(vertex_colours: bool = False, **given: int | bool | None) -> ExportConfig:
+    """The settings of a command line: options that were not given are None.
+
+    Raises:
+        UsageError: colours at the vertices and a texture were asked for, or a number is no use.
+    """
+    if vertex_colours:
+        if given.get("texture"):
+            raise UsageError(
+                "colours go to the vertices or into a texture",
+                "leave out `--texture` or `--vertex-colours`",
+            )
+        given["texture"] = 0
+    return ExportConfig(**{name: value for name, value in given.items() if value is not None})
+
+
 def glb(head: Head, config: ExportConfig = ExportConfig(), progress: Progress = ignore) -> bytes:
     """The head as a GLB, to be written or sent.
 

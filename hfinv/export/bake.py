@@ -8,6 +8,7 @@ generator meet without a seam (a membrane, as in Perez et al. 2003). What nothin
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from hfinv.export.unwrap import Sheet
 from hfinv.geometry.raster import NOTHING, rasterise
 from hfinv.geometry.visibility import VisibilityConfig, visible
 
-SIZE = 512
+SIZE = 320
 """Side of the distance maps that tell what a picture saw."""
 STRAIGHT = 6
 """Power of the cosine between ray and normal by which the generator's pictures count."""
-PHOTO_DEG = (48.0, 74.0)
+PHOTO_DEG = (55.0, 78.0)
 """Angles between ray and normal from which on the photo fades out, and at which it is gone."""
 FEATHER = 6
 """Rounds of averaging over a vertex's neighbours that soften where pictures end."""
@@ -200,7 +201,7 @@ def saw(shape: Shape, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
     trust = visible(
         vertices[None], picture.camera, distance[:, None], VisibilityConfig(), normals[None]
     )[0, :, 0]
-    inside = sampled(picture.inside, picture.camera, vertices)[:, 0]
+    inside = sampled(picture.inside, picture.camera, vertices, "bilinear")[:, 0]
     way = F.normalize(picture.camera.centre - vertices, dim=-1)
     cosine = (way * normals).sum(-1).clamp(0, 1)
     return (trust * inside).double().numpy(), cosine.double().numpy()
@@ -209,16 +210,16 @@ def saw(shape: Shape, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
 def colours_at(picture: Picture, points: np.ndarray) -> np.ndarray:
     """What a picture shows where points [N, 3] project to, [N, 3] in [-1, 1]; beyond its border, the border."""
     there = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-    return sampled(picture.image, picture.camera, there).clamp(-1, 1).numpy()
+    return sampled(picture.image, picture.camera, there, "bicubic").clamp(-1, 1).numpy()
 
 
-def sampled(image: Tensor, camera: Camera, points: Tensor) -> Tensor:
+def sampled(
+    image: Tensor, camera: Camera, points: Tensor, mode: Literal["bilinear", "bicubic"]
+) -> Tensor:
     """Values of an image [1, C, S, S] where world points [N, 3] project to, [N, C]."""
     pixels, _ = camera.project(points[None])
     grid = (2 * pixels - 1)[:, None]  # [1, 1, N, 2]
-    values = F.grid_sample(
-        image, grid, mode="bicubic", padding_mode="border", align_corners=False
-    )
+    values = F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
     return values[0, :, 0].T
 
 

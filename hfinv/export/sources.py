@@ -99,4 +99,3 @@ def pictures(head: Head, face: Face | None, progress: Progress = ignore) -> Pict
         person = (face.foreground * face.seen).cpu().float()
         photo = Picture(face.photo.cpu().float(), person, head.camera.to("cpu").detach())
     return Pictures(photo, tuple(drawn))
-
