@@ -283,6 +283,51 @@ def edit(
     console.suggest(["hfinv", "render", folder, "--orbit", "360"], quiet)
 
 
+@main.command()
+@click.argument("run", type=options.FILE)
+@click.argument("file", type=options.FILE)
+@click.option("--grid", type=int, metavar="N", help="Points of the density grid along a side; 256.")
+@click.option(
+    "--faces", type=int, metavar="N", help="About how many triangles; 30000. 0 keeps all."
+)
+@click.option("--texture", type=int, metavar="PX", help="Side of the texture, in pixels; 2048.")
+@click.option("--vertex-colours", is_flag=True, help="Colours at the vertices, and no texture.")
+@click.option("--lit", is_flag=True, help="A material that takes the viewer's light.")
+@click.option("--watertight", is_flag=True, help="Close the surface below the neck, to print it.")
+@click.option(
+    "--for",
+    "cameras_for",
+    type=click.Choice(["blender", "nerfstudio", "eg3d"]),
+    help="Also write the cameras, as this program reads them.",
+)
+@options.machine
+@options.as_json
+@options.talk
+def export(
+    run: Path,
+    file: Path,
+    cameras_for: str | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+    **asked: Any,
+) -> None:
+    """Write the head of RUN as a mesh: FILE ends in .glb, .obj, .ply or .stl.
+
+    y is up, the face looks along +z, and lengths are metres, 0.4 to a unit of the generator's world.
+    """
+    from hfinv import export as exports
+    from hfinv import pipeline
+
+    config = exports.asked(**asked)
+    exports.files.writer(file)
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    with console.Listener(quiet) as progress:
+        files = exports.export(head, file, config, cameras_for, progress)
+    console.show("\n".join(map(str, files)), {"run": run, "files": files}, as_json)
+    console.note("open it in Blender, or in a browser: docs/export.md says how", quiet)
+
+
 @main.group()
 def train() -> None:
     """Make the networks that come with hfinv."""

@@ -77,3 +77,21 @@ class Head:
         return render.save_video(self, cameras, path or self.run / "renders" / "orbit.mp4", config)[
             0
         ]
+
+    def export(self, path: str | Path, **config: int | bool) -> Path:
+        """Write the head as a mesh that other programs open: `head.export("head.glb", faces=20_000)`.
+
+        Args:
+            path: ends in .glb, .obj, .ply or .stl.
+            config: fields of `hfinv.export.ExportConfig`: grid, faces, texture, lit, watertight.
+
+        Returns:
+            The file written.
+
+        Raises:
+            UsageError: there is no such format.
+            HfinvError: nothing solid is there, or the file cannot be written.
+        """
+        from hfinv.export import ExportConfig, export
+
+        return export(self, path, ExportConfig(**config))[0]

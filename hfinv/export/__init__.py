@@ -1,6 +1,6 @@
 """A head as a mesh that other programs open: GLB, OBJ, PLY or STL.
 
-    head - surface - unwrap - look - paint - file
+    head - look - surface - unwrap - paint - file
 
 Everything before the file is in the head's own frame: y up, the face towards +z, world units. Files are in metres, one
 world unit being 0.4 m; the frame is glTF's, so nothing is turned.
@@ -52,6 +52,22 @@ class ExportConfig:
                 f"a texture of {self.texture} pixels is no use",
                 "choose 64 to 8192, or 0 for colours at the vertices",
             )
+
+
+def asked(vertex_colours: bool = False, **given: int | bool | None) -> ExportConfig:
+    """The settings of a command line: options that were not given are None.
+
+    Raises:
+        UsageError: colours at the vertices and a texture were asked for, or a number is no use.
+    """
+    if vertex_colours:
+        if given.get("texture"):
+            raise UsageError(
+                "colours go to the vertices or into a texture",
+                "leave out `--texture` or `--vertex-colours`",
+            )
+        given["texture"] = 0
+    return ExportConfig(**{name: value for name, value in given.items() if value is not None})
 
 
 def glb(head: Head, config: ExportConfig = ExportConfig(), progress: Progress = ignore) -> bytes:
@@ -114,21 +130,20 @@ def mesh_of(
         config: how fine.
         progress: hears of each part.
     """
-    # 1. Where the density crosses its level; smoothed, cut below the neck, thinned out.
+    # 1. What the photo and the generator show of it, from all around.
+    with told("look", progress):
+        pictures = sources.pictures(head, photo, progress)
+    # 2. Where the density crosses the level that has their outlines; smoothed, cut below the neck, thinned out.
     with told("surface", progress):
-        shape = surface.bust(head, config.grid, config.faces, config.watertight)
-    # 2. Each triangle gets its place in the texture.
+        shape = surface.bust(head, pictures, config.grid, config.faces, config.watertight)
+    # 3. Each triangle gets its place in the texture.
     sheet = None
     if config.texture:
         with told("unwrap", progress):
             sheet = unwrap.unwrapped(shape, config.texture)
-    # 3. What the photo and the generator show of it, from all around.
-    with told("look", progress):
-        pictures = sources.pictures(head, photo, progress)
     # 4. The pictures joined, each where it saw best.
     with told("paint", progress):
-        paint = bake.Paint.of(shape, pictures)
-        return bake.coloured(shape, sheet, paint)
+        return bake.coloured(shape, sheet, bake.Paint.of(shape, pictures))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ generator meet without a seam (a membrane, as in Perez et al. 2003). What nothin
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from hfinv.export.unwrap import Sheet
 from hfinv.geometry.raster import NOTHING, rasterise
 from hfinv.geometry.visibility import VisibilityConfig, visible
 
-SIZE = 512
+SIZE = 320
 """Side of the distance maps that tell what a picture saw."""
 STRAIGHT = 6
 """Power of the cosine between ray and normal by which the generator's pictures count."""
-PHOTO_DEG = (48.0, 74.0)
+PHOTO_DEG = (55.0, 78.0)
 """Angles between ray and normal from which on the photo fades out, and at which it is gone."""
 FEATHER = 6
 """Rounds of averaging over a vertex's neighbours that soften where pictures end."""
@@ -38,6 +39,8 @@ STIFF = 0.1
 """How strongly neighbours resemble each other beside what is known of them, in `Graph.carried`."""
 FAINT = 0.02
 """Weight of the neighbours' colours, which win only where no picture has any."""
+LEAST = 0.03
+"""Pictures that count for less than so much of the best one are not looked at."""
 CHUNK = 1 << 18
 """Points painted at once, which bounds the memory."""
 
@@ -76,7 +79,7 @@ class Paint:
             share = photo_share(shape, graph, pictures.photo)
             own = (total * mean + FAINT * filling) / (total + FAINT)
             # Brightness and tint only: no single hair's is carried on.
-            soft = replace(pictures.photo, image=blurred(pictures.photo.image))
+            soft = replace(pictures.photo, image=blurred(pictures.photo))
             shift = graph.carried(colours_at(soft, vertices) - own, share, fade=REACH**-2)
         whole = (vertices, pictures.drawn, weights, pictures.photo, share, shift, filling)
         return cls(*(x.astype(np.float32) if isinstance(x, np.ndarray) else x for x in whole))
@@ -94,8 +97,9 @@ class Paint:
 
         points, weights = between(self.vertices), between(self.weights)
         colour, total = FAINT * between(self.filling), np.full((len(points), 1), FAINT)
+        least = LEAST * weights.max(1)
         for weight, picture in zip(weights.T[..., None], self.drawn):
-            some = weight[:, 0] > 1e-3
+            some = weight[:, 0] > least
             colour[some] += weight[some] * colours_at(picture, points[some])
             total[some] += weight[some]
         colour = colour / total + between(self.shift)
@@ -197,7 +201,7 @@ def saw(shape: Shape, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
     trust = visible(
         vertices[None], picture.camera, distance[:, None], VisibilityConfig(), normals[None]
     )[0, :, 0]
-    inside = sampled(picture.inside, picture.camera, vertices)[:, 0]
+    inside = sampled(picture.inside, picture.camera, vertices, "bilinear")[:, 0]
     way = F.normalize(picture.camera.centre - vertices, dim=-1)
     cosine = (way * normals).sum(-1).clamp(0, 1)
     return (trust * inside).double().numpy(), cosine.double().numpy()
@@ -206,22 +210,24 @@ def saw(shape: Shape, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
 def colours_at(picture: Picture, points: np.ndarray) -> np.ndarray:
     """What a picture shows where points [N, 3] project to, [N, 3] in [-1, 1]; beyond its border, the border."""
     there = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-    return sampled(picture.image, picture.camera, there).clamp(-1, 1).numpy()
+    return sampled(picture.image, picture.camera, there, "bicubic").clamp(-1, 1).numpy()
 
 
-def sampled(image: Tensor, camera: Camera, points: Tensor) -> Tensor:
+def sampled(
+    image: Tensor, camera: Camera, points: Tensor, mode: Literal["bilinear", "bicubic"]
+) -> Tensor:
     """Values of an image [1, C, S, S] where world points [N, 3] project to, [N, C]."""
     pixels, _ = camera.project(points[None])
     grid = (2 * pixels - 1)[:, None]  # [1, 1, N, 2]
-    values = F.grid_sample(
-        image, grid, mode="bicubic", padding_mode="border", align_corners=False
-    )
+    values = F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
     return values[0, :, 0].T
 
 
-def blurred(image: Tensor) -> Tensor:
-    """A picture [1, 3, S, S] without its details."""
+def blurred(picture: Picture) -> Tensor:
+    """A picture's image without its details, and without what is behind the head, [1, 3, S, S]."""
+    image, inside = picture.image, picture.inside
     width = max(1, image.shape[-1] // 64)
+    both = torch.cat([image * inside, inside], 1)
     for _ in range(2):
-        image = F.avg_pool2d(image, 2 * width + 1, 1, width, count_include_pad=False)
-    return image
+        both = F.avg_pool2d(both, 2 * width + 1, 1, width, count_include_pad=False)
+    return torch.where(both[:, 3:] > 1e-3, both[:, :3] / both[:, 3:].clamp(min=1e-3), image)

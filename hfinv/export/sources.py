@@ -34,9 +34,18 @@ class Picture:
 
     image: Tensor
     """[1, 3, S, S] in [-1, 1]."""
-    inside: Tensor
-    """[1, 1, S, S] in [0, 1], 1 well within the head's outline."""
+    outline: Tensor
+    """[1, 1, S, S] in [0, 1], 1 on the head."""
     camera: Camera
+
+    @property
+    def inside(self) -> Tensor:
+        """[1, 1, S, S] in [0, 1], 0 at the outline and rising to 1 twice `RIM` within it."""
+        size = self.outline.shape[-1]
+        width = max(1, round(RIM * size))
+        shrunk = -F.max_pool2d(-(self.outline > 0.9).float(), 2 * width + 1, 1, width)
+        soft = F.avg_pool2d(shrunk, 2 * width + 1, 1, width, count_include_pad=False)
+        return shrunk * (2 * soft - 1).clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -83,17 +92,10 @@ def pictures(head: Head, face: Face | None, progress: Progress = ignore) -> Pict
     drawn = []
     for index, camera in enumerate(around, start=1):
         seen = render.view(head, camera, render.RenderConfig(background=0.0))
-        drawn.append(Picture(seen.image.cpu().float(), inner(seen.alpha.cpu().float()), camera))
+        drawn.append(Picture(seen.image.cpu().float(), seen.alpha.cpu().float(), camera))
         progress(Step("look", index, len(around)))
     photo = None
     if face is not None:
-        sure = inner((face.foreground * face.seen).cpu().float())
-        photo = Picture(face.photo.cpu().float(), sure, head.camera.to("cpu").detach())
+        person = (face.foreground * face.seen).cpu().float()
+        photo = Picture(face.photo.cpu().float(), person, head.camera.to("cpu").detach())
     return Pictures(photo, tuple(drawn))
-
-
-def inner(foreground: Tensor) -> Tensor:
-    """[1, 1, S, S] in [0, 1] -> the same, 0 at the outline and rising to 1 twice `RIM` within it."""
-    width = max(1, round(RIM * foreground.shape[-1]))
-    shrunk = -F.max_pool2d(-(foreground > 0.9).float(), 2 * width + 1, 1, width)
-    return shrunk * F.avg_pool2d(shrunk, 2 * width + 1, 1, width, count_include_pad=False)

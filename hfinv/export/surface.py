@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import fast_simplification
 import numpy as np
+import torch
+import torch.nn.functional as F
 from scipy import ndimage
+from torch import Tensor
 
+from hfinv.camera import concatenate
 from hfinv.export.mesh import Shape
 from hfinv.export.smooth import smoothed
 from hfinv.export.solid import closed
+from hfinv.export.sources import Picture, Pictures
 from hfinv.generators.base import Card
 from hfinv.geometry.density import density_grid, surface_level
+from hfinv.geometry.raster import NOTHING, rasterise
 from hfinv.geometry.surface import extract
 from hfinv.render import Renderable
 
 BLUR = 0.7
 """Standard deviation, in grid cells, of the blur that closes pinholes before the surface is read off."""
+WIDTH = 1.1
+"""Shoulders are cut at so many times the distance that training cameras saw to."""
+COARSE = 112
+"""Points of the density grid along one side on which the level is looked for."""
+FAINTEST = 5
+"""Halvings of the level of what rays from the front measure, down to which it is looked for."""
+ALIKE = 0.001
+"""Overlaps that differ by less are equally good; the firmer surface wins."""
+LOOKS = 5
+"""The first so many of the generator's pictures, from ear to ear, show the outline."""
+OUTLINE = 192
+"""Side of the outlines that are compared, in pixels."""
 
 
-def bust(head: Renderable, grid: int, faces: int, watertight: bool) -> Shape:
+def bust(head: Renderable, pictures: Pictures, grid: int, faces: int, watertight: bool) -> Shape:
     """The head's surface down to the lowest that its generator was ever shown.
 
     Args:
         head: which.
+        pictures: of it, whose outlines the surface has.
         grid: points of the density grid along one side of the box.
         faces: about how many triangles are kept; 0 keeps all.
         watertight: a flat lid closes the cut, and every edge has two triangles; otherwise the cut is open.
@@ -33,20 +53,61 @@ def bust(head: Renderable, grid: int, faces: int, watertight: bool) -> Shape:
         HfinvError: nothing solid is there, or it could not be closed.
     """
     generator, box = head.generator, head.generator.card.box
-    level = surface_level(generator, head.planes, head.w_plus)
+    level = outline_level(head, pictures)
     density = density_grid(generator, head.planes, grid, level)
-    cut = lowest(generator.card)
-    vertices, triangles = extract(cut_below(softened(density, level), cut, box), 0.0, box)
+    low, radius = lowest(generator.card), WIDTH * reach(generator.card)
+    vertices, triangles = extract(cut(softened(density, level), low, radius, box), 0.0, box)
     shape = smoothed(Shape(vertices.numpy(), triangles.numpy()))
     if faces and len(shape.faces) > faces:
         shape = thinned(shape, faces)
     shape = closed(shape)
-    return shape if watertight else without_lid(shape, cut, 1.5 * box / grid)
+    return shape if watertight else without_lid(shape, low, 1.5 * box / grid)
+
+
+def outline_level(head: Renderable, pictures: Pictures) -> float:
+    """The raw density whose surface has the outlines of the pictures.
+
+    Rays that graze hair are opaque long before they meet what a ray from the front calls the surface, so that the level
+    of `surface_level` makes heads too thin.
+
+    Args:
+        head: which.
+        pictures: of it.
+    """
+    generator = head.generator
+    level = surface_level(generator, head.planes, head.w_plus)
+    looks = [one for one in (pictures.photo, *pictures.drawn[:LOOKS]) if one is not None]
+    # Where the planes hold a background too, everything is opaque, and there is no outline.
+    if level <= 0 or generator.card.backdrop == "planes":
+        return level
+    density = density_grid(generator, head.planes, COARSE, level * 0.5 ** (FAINTEST / 2))
+    found = []
+    for lower in level * 0.5 ** np.arange(0, FAINTEST + 0.5, 0.5):
+        vertices, faces = extract(density, float(lower), generator.card.box)
+        found.append((overlap(vertices, faces, looks), float(lower)))
+    best = max(found)[0]
+    return max(lower for agreed, lower in found if agreed > best - ALIKE)
+
+
+def overlap(vertices: Tensor, faces: Tensor, looks: Sequence[Picture]) -> float:
+    """Of a surface's outlines and the pictures': the mean of intersection over union, in [0, 1]."""
+    cameras = concatenate([one.camera for one in looks])
+    covered = rasterise(vertices, faces, cameras, OUTLINE, "embree").face != NOTHING
+    shrunk = [F.interpolate(one.outline, (OUTLINE, OUTLINE), mode="area")[0] for one in looks]
+    drawn = torch.cat(shrunk) > 0.5
+    both, either = ((x.sum((1, 2))) for x in (covered & drawn, covered | drawn))
+    return float((both / either.clamp(min=1)).mean())
+
+
+def reach(card: Card) -> float:
+    """How far from the optical axis the generator's training cameras saw, a quarter of the box behind the origin, world
+    units; the head stands well within, and shoulders beyond were never shown."""
+    return (card.radius + card.box / 4) * 0.5 / card.focal
 
 
 def lowest(card: Card) -> float:
-    """The lowest height that the generator's training cameras saw a quarter of the box behind the origin, world units."""
-    return max(-card.box / 2, card.pivot[1] - (card.radius + card.box / 4) * 0.5 / card.focal)
+    """The height at which the bust is cut, world units."""
+    return max(-card.box / 2, card.pivot[1] - reach(card))
 
 
 def softened(density: np.ndarray, level: float) -> np.ndarray:
@@ -55,11 +116,21 @@ def softened(density: np.ndarray, level: float) -> np.ndarray:
     return ndimage.gaussian_filter(np.tanh((density - level) / scale), BLUR, mode="nearest")
 
 
-def cut_below(inside: np.ndarray, height: float, box: float) -> np.ndarray:
-    """The same with nothing below a height: what is inside is both above it and inside before."""
+def cut(inside: np.ndarray, low: float, radius: float, box: float) -> np.ndarray:
+    """The same with nothing below a height, and nothing further than a radius from the y axis.
+
+    Args:
+        inside: [n, n, n], above 0 inside, first index x, then y, then z.
+        low: the height, world units.
+        radius: world units.
+        box: side of the grid's box.
+    """
+    place = box * np.linspace(-0.5, 0.5, len(inside), dtype=np.float32)
     cell = box / (len(inside) - 1)
-    above = (box * np.linspace(-0.5, 0.5, len(inside)) - height) / cell
-    return np.minimum(inside, above[None, :, None].clip(-1, 1)).astype(np.float32)
+    above = (place - low) / cell
+    within = (radius - np.hypot(place[:, None], place[None, :])) / cell
+    inside = np.minimum(inside, above[None, :, None].clip(-1, 1))
+    return np.minimum(inside, within[:, None, :].clip(-1, 1))
 
 
 def thinned(shape: Shape, faces: int) -> Shape:

@@ -43,7 +43,9 @@ class Sheet:
         side = -(-self.size // tiles)
         for row in range(tiles):
             for column in range(tiles):
-                seen = rasterise(flat, faces, self._eye(column * side, row * side, side), side, "embree")
+                seen = rasterise(
+                    flat, faces, self._eye(column * side, row * side, side), side, "embree"
+                )
                 there = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
                 height, width = face[there].shape
                 face[there] = seen.face[0, :height, :width]
