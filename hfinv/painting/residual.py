@@ -26,7 +26,7 @@ class ResidualConfig:
 
     steps: int = 24
     """Optimiser steps; each looks from the photo's camera and from one of the others."""
-    learning_rate: float = 0.15
+    learning_rate: float = 0.1
     """Peak step of Adam, in standard deviations of the planes."""
     keep: float = 8.0
     """Weight of what is not painted, against the paint's own."""
