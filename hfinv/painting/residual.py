@@ -26,7 +26,7 @@ class ResidualConfig:
 
     steps: int = 24
     """Optimiser steps; each looks from the photo's camera and from one of the others."""
-    learning_rate: float = 0.1
+    learning_rate: float = 0.2
     """Peak step of Adam, in standard deviations of the planes."""
     keep: float = 8.0
     """Weight of what is not painted, against the paint's own."""
@@ -98,15 +98,19 @@ def compare(drawn: Rendering, views: PaintedViews, index: int) -> dict[str, Tens
 def cells(
     generator: Any, planes: Tensor, w_plus: Tensor, views: PaintedViews, config: ResidualConfig
 ) -> Tensor:
-    """[1, P, 1, h, w] in {0, 1}: the cells that the painted rays read, found by asking which ones move the paint."""
+    """[1, P, 1, h, w] in [0, 1]: how much each cell is the paint's own.
+
+    The pictures are asked which cells move the paint, and which of those move the rest of the head as well: a cell of
+    a plane that looks along a cheek serves the other cheek, too, and paint in it would shine through there.
+    """
     asked = planes.detach().clone().requires_grad_()
-    total = torch.zeros_like(planes)
+    painted, rest = (torch.zeros_like(planes[:, :, :1]) for _ in range(2))
     for k in range(len(views.cameras)):
-        if not views.paint[k].any():
-            continue
         drawn = generator.render(asked, w_plus, views.cameras[k], background=0.0)
-        (total_k,) = torch.autograd.grad((views.paint[k] * drawn.image).abs().sum(), asked)
-        total = total + total_k.abs()
-    influence = total.sum(2, keepdim=True)
-    strongest = influence.amax((1, 3, 4), keepdim=True)
-    return (influence > config.reach * strongest).to(planes)
+        for total, where in ((painted, views.paint[k]), (rest, 1 - views.paint[k])):
+            (moved,) = torch.autograd.grad((where * drawn.image).sum(), asked, retain_graph=True)
+            total += moved.abs().sum(2, keepdim=True)
+    strongest = painted.amax((1, 3, 4), keepdim=True)
+    own = painted / (painted + rest).clamp(min=1e-12)
+    own = torch.where(painted > config.reach * strongest, own, 0.0)
+    return (own / own.max().clamp(min=1e-12)).square()
