@@ -58,7 +58,7 @@ def save(trained: Trained, folder: Path) -> Path:
     about = {"name": trained.name, "meaning": trained.meaning, "generator": trained.generator}
     entry = json.dumps({"format": FORMAT, **about, "report": trained.report}, sort_keys=True)
     tensors = {"vector": trained.vector, "normal": trained.normal}
-    tensors = {name: t.detach().float().cpu().contiguous() for name, t in tensors.items()}
+    tensors = {name: t.detach().float().cpu().contiguous().clone() for name, t in tensors.items()}
     with written_aside(path) as aside:
         save_file(tensors, aside, {ENTRY: entry})
     return path

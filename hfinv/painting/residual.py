@@ -26,12 +26,14 @@ class ResidualConfig:
 
     steps: int = 24
     """Optimiser steps; each looks from the photo's camera and from one of the others."""
-    learning_rate: float = 0.2
+    learning_rate: float = 0.35
     """Peak step of Adam, in standard deviations of the planes."""
-    keep: float = 8.0
+    keep: float = 6.0
     """Weight of what is not painted, against the paint's own."""
     shape: float = 10.0
     """Weight of outlines and distances, which paint does not change."""
+    own: float = 1.5
+    """How strictly cells are left alone that the rest of the head reads as well; 0 lets the paint have them."""
     reach: float = 0.02
     """Cells whose influence on the paint is a smaller share of the strongest one's are left alone."""
 
@@ -113,4 +115,4 @@ def cells(
     strongest = painted.amax((1, 3, 4), keepdim=True)
     own = painted / (painted + rest).clamp(min=1e-12)
     own = torch.where(painted > config.reach * strongest, own, 0.0)
-    return (own / own.max().clamp(min=1e-12)).square()
+    return (own / own.max().clamp(min=1e-12)) ** config.own
