@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hfinv import __version__, console, generators_cli, options
+from hfinv import __version__, console, directions_cli, generators_cli, options
 from hfinv.errors import HfinvError
 
 EXIT_CODES = """\b
@@ -243,6 +243,20 @@ def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
     help="What to change, by how many standard deviations: smile+0.8,age-0.5; may be repeated.",
 )
 @click.option(
+    "--texture",
+    type=options.FILE,
+    metavar="PICTURE",
+    help="RUN/intake/crop.png after you painted on it.",
+)
+@click.option(
+    "--directions",
+    "folders",
+    type=options.FILE,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of directions that `hfinv direction train --out DIR` wrote; may be repeated.",
+)
+@click.option(
     "--list",
     "listed",
     is_flag=True,
@@ -257,27 +271,38 @@ def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
 def edit(
     run: Path | None,
     attributes: tuple[list[tuple[str, float]], ...],
+    texture: Path | None,
+    folders: tuple[Path, ...],
     listed: bool,
     name: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Change the head of RUN; the edit is a folder that `render` and `edit` take like a run."""
+    """Change or paint the head of RUN; the edit is a folder that `render` and `edit` take like a run."""
     from hfinv import editing, pipeline
+    from hfinv.generators.trained import known
 
     if listed:
-        lines, facts = editing.listing(pipeline.generator_of(run))
+        generator, weights, digest = pipeline.generator_of(run)
+        along = known(generator, weights, digest, folders)
+        lines, facts = editing.listing(along, generator.card.name)
         console.show("\n".join(lines), facts, as_json)
         return
-    if run is None or not attributes:
-        raise click.UsageError("name a RUN and what to change, such as --attr smile+0.8")
+    if run is None or not (attributes or texture):
+        raise click.UsageError(
+            "name a RUN and what to change, such as --attr smile+0.8 or --texture painted.png"
+        )
     amounts = editing.joined(pair for pairs in attributes for pair in pairs)
     head = pipeline.open_head(run, _chosen(device, quiet))
-    change = editing.edit(head, amounts)
-    for sentence in editing.warnings(editing.directions(head.generator), amounts):
+    along = editing.known(head, folders) if amounts else None
+    told = editing.warnings(along, amounts) if along else []
+    paint, more = editing.read_paint(texture, head) if texture else (None, [])
+    for sentence in told + more:
         console.warn(sentence)
-    folder = editing.keep(head, change, name or editing.title(amounts))
+    with console.Listener(quiet) as progress:
+        change = editing.edit(head, amounts, paint, along, progress=progress)
+    folder = editing.keep(head, change, name or editing.title(amounts, texture))
     facts = {"run": run, "edit": folder, "amounts": amounts, "files": sorted(folder.iterdir())}
     console.show(str(folder), facts, as_json)
     console.suggest(["hfinv", "render", folder, "--orbit", "360"], quiet)
@@ -543,5 +568,6 @@ def _chosen(device: str, quiet: bool) -> str:
     return options.chosen(device, quiet)
 
 
+main.add_command(directions_cli.direction)
 main.add_command(generators_cli.sample)
 main.add_command(generators_cli.weights)

@@ -241,13 +241,15 @@ def open_head(path: str | os.PathLike[str], device: str = "auto") -> Head:
     return assemble(load_generator(run.about["generator"], where), tuned, Path(path))
 
 
-def generator_of(path: str | os.PathLike[str] | None = None) -> Generator:
-    """The untouched generator that a run or an edit was made with; the bundled one if None."""
+def generator_of(path: str | os.PathLike[str] | None = None) -> tuple[Generator, Path, str]:
+    """The untouched generator that a run or an edit was made with, its file and that file's SHA-256 then; the bundled
+    one if None."""
     if path is None:
-        return load_generator(InvertConfig().generator)
-    if editing.is_edit(path):
-        return generator_of(Path(path).resolve().parent.parent)
-    return load_generator(Run.open(path).about["generator"])
+        weights = locate(InvertConfig().generator)
+        return load_generator(weights), weights, file_hash(weights)
+    about = Run.open(editing.root_of(path)).about
+    weights = locate(about["generator"])
+    return load_generator(weights), weights, about["inputs"]["generator"]
 
 
 @torch.no_grad()

@@ -20,17 +20,28 @@ from hfinv.camera import look_at
 from hfinv.config import InvertConfig
 from hfinv.errors import PhotoError, UsageError
 from hfinv.generators.checkpoint import read_card
+from hfinv.geometry import ShapeConfig
 from hfinv.image import read
 from hfinv.intake import IntakeConfig, take_in
 from hfinv.latent import LatentConfig, Pivot
 from hfinv.progress import Stage
+from hfinv.pseudoview import PseudoViewConfig
+from hfinv.pseudoview.occluded import OccludedConfig
+from hfinv.pseudoview.views import ViewsConfig
 from hfinv.run import Run
 from hfinv.tuning import TuningConfig
 
 PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
 SHORT = InvertConfig(
     latent=LatentConfig(camera_steps=1, w_steps=1, w_plus_steps=1),
+    early=TuningConfig(steps=1, keep_cameras=2, keep_size=8),
+    pseudoview=PseudoViewConfig(
+        views=ViewsConfig(yaws=(0.4,), outlines=1),
+        shape=ShapeConfig(mesh=False, rays=16),
+        occluded=OccludedConfig(steps=1),
+    ),
     tuning=TuningConfig(steps=1, keep_cameras=2, keep_size=8),
+    report=False,
 )
 
 
