@@ -20,22 +20,15 @@ class Shape:
     """[F, 3] int64, counter-clockwise from outside."""
 
     def normals(self) -> np.ndarray:
-        """Unit normals at the vertices, [V, 3] float32; each triangle counts by its angle there."""
-        corners = self.vertices[self.faces].astype(np.float64)  # [F, 3, 3]
-        total = np.zeros((len(self.vertices), 3))
-        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        across /= np.linalg.norm(across, axis=1, keepdims=True).clip(1e-20)
-        for k in range(3):
-            one = corners[:, (k + 1) % 3] - corners[:, k]
-            two = corners[:, (k + 2) % 3] - corners[:, k]
-            length = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
-            angle = np.arccos(((one * two).sum(1) / length.clip(1e-20)).clip(-1, 1))
-            for axis in range(3):
-                total[:, axis] += np.bincount(
-                    self.faces[:, k], angle * across[:, axis], len(self.vertices)
-                )
-        length = np.linalg.norm(total, axis=1, keepdims=True)
-        return (total / length.clip(1e-12)).astype(np.float32)
+        """Unit normals at the vertices, [V, 3] float32; each triangle counts by its area, so that slivers do not."""
+        a, b, c = (self.vertices[self.faces[:, k]].astype(np.float64) for k in range(3))
+        across = np.cross(b - a, c - a)
+        where = self.faces.T.ravel()
+        total = [np.bincount(where, np.tile(n, 3), len(self.vertices)) for n in across.T]
+        normals = np.stack(total, 1)
+        return (normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-20)).astype(
+            np.float32
+        )
 
 
 @dataclass(frozen=True)

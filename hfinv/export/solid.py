@@ -35,6 +35,8 @@ def closed(shape: Shape) -> Shape:
 
 def is_closed(faces: np.ndarray) -> bool:
     """Has every edge exactly two triangles, which run along it in opposite directions?"""
+    if not len(faces) or (faces == np.roll(faces, 1, 1)).any():
+        return False
     ahead, back = _directed(faces)
     unique, count = np.unique(ahead, return_counts=True)
     return bool((count == 1).all() and np.array_equal(unique, np.unique(back)))

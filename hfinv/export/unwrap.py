@@ -12,9 +12,11 @@ from hfinv.camera import Camera
 from hfinv.export.mesh import Shape
 from hfinv.geometry.raster import NOTHING, rasterise
 
-GUTTER = 4
+GUTTER = 6
 """Pixels between two patches of a 2048 texture, so that smaller copies of it do not mix them."""
 
+ALONG = 16
+"""Points along each edge of a triangle whose pixels it gets if no other has them: slivers miss all pixels' centres."""
 TILE = 1024
 """Side of what is looked up at once, in pixels, which bounds the memory."""
 
@@ -50,7 +52,21 @@ class Sheet:
                 height, width = face[there].shape
                 face[there] = seen.face[0, :height, :width]
                 barycentric[there] = seen.barycentric[0, :height, :width]
+        self._touch(face, barycentric)
         return face, barycentric
+
+    def _touch(self, face: np.ndarray, barycentric: np.ndarray) -> None:
+        """Give the triangles the free pixels that their edges pass through."""
+        share = (np.arange(ALONG, dtype=np.float32) + 0.5) / ALONG
+        for corner in range(3):
+            weights = np.zeros((ALONG, 3), np.float32)
+            weights[:, corner], weights[:, (corner + 1) % 3] = 1 - share, share
+            place = np.einsum("ak,fkc->fac", weights, self.uv[self.faces]).reshape(-1, 2)
+            x, y = (place * self.size).astype(np.int64).clip(0, self.size - 1).T
+            free = face[y, x] == NOTHING
+            face[y[free], x[free]] = np.repeat(np.arange(len(self.faces)), ALONG)[free]
+            # As above: of several edges the last one has the pixel, in both arrays.
+            barycentric[y[free], x[free]] = np.tile(weights, (len(self.faces), 1))[free]
 
     def _eye(self, left: int, top: int, side: int) -> Camera:
         """A pinhole at the origin, to which a square of the plane z = 1 is the whole picture."""
