@@ -126,9 +126,7 @@ def applied(head: Head, change: Edit, folder: Path | None = None) -> Head:
     planes = head.generator.planes(w_plus)
     if change.residual is not None:
         planes = planes + change.residual.to(planes)
-    return replace(
-        head, w_plus=w_plus, planes=planes, run=folder or head.run, paint=change.paint
-    )
+    return replace(head, w_plus=w_plus, planes=planes, run=folder or head.run, paint=change.paint)
 
 
 def warnings(along: Directions, amounts: Mapping[str, float]) -> list[str]:
@@ -163,7 +161,9 @@ def known(head: Head, given: Sequence[Path] = ()) -> Directions:
     about = read_about(root_of(head.run))
     if about is None:  # a head that no run holds
         return directions(head.generator)
-    return trained.known(head.generator, locate(about["generator"]), about["inputs"]["generator"], given)
+    return trained.known(
+        head.generator, locate(about["generator"]), about["inputs"]["generator"], given
+    )
 
 
 def listing(along: Directions, generator: str) -> tuple[list[str], dict[str, Any]]:
@@ -212,7 +212,9 @@ def keep(head: Head, change: Edit, name: str) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         save_before_after(head, applied(head, change), aside / "before_after.png")
-        storage.write(change, aside, {"stage": STAGE, "of": digest_of(head, change.paint is not None)})
+        storage.write(
+            change, aside, {"stage": STAGE, "of": digest_of(head, change.paint is not None)}
+        )
         shutil.rmtree(folder, ignore_errors=True)
     return folder
 
@@ -258,7 +260,7 @@ def load(path: str | os.PathLike[str], head: Head) -> Head:
 
 
 def digest_of(head: Head, painted: bool) -> str:
-    """Tells one head from another: by its latent, which is all that an edit of it needs; under paint also by its fit."""
+    """Tells one head from another: by its latent, which is all that most edits need; under paint also by its fit."""
     numbers = head.w_plus.detach().float().cpu().contiguous().numpy()
     fit = (head.psnr, head.lpips) if painted else ()
     return storage.digest("pivot", numbers.tobytes().hex(), *fit)

@@ -186,7 +186,9 @@ def test_the_verb_tells_what_is_wrong_with_a_texture(tmp_path: Path) -> None:
 def test_paint_needs_the_fit_that_it_was_made_for(head: Head) -> None:
     grey = torch.zeros(1, 3, 64, 64)
     paint = Paint(grey, torch.ones_like(grey[:, :1]), head.camera, head.w_plus)
-    change = replace(editing.edit(head, {}), paint=paint, residual=torch.full_like(head.planes, 0.1))
+    change = replace(
+        editing.edit(head, {}), paint=paint, residual=torch.full_like(head.planes, 0.1)
+    )
     folder = editing.keep(head, change, "grey")
     assert torch.allclose(editing.load(folder, head).planes, head.planes + 0.1)
     with pytest.raises(HfinvError, match="another head"):

@@ -142,7 +142,9 @@ def direction_from(
     scored: dict[str, np.ndarray] = {}
     w = torch.zeros(0, generator.card.w_dim)
     if wanted.scorer is None:
-        sides = [latents_of(generator, p, seed, progress) for p in (wanted.negative, wanted.positive)]
+        sides = [
+            latents_of(generator, p, seed, progress) for p in (wanted.negative, wanted.positive)
+        ]
         low, high = (space.inside(side) for side, _ in sides)
         warnings += [line for _, lines in sides for line in lines]
     else:

@@ -1,7 +1,7 @@
 """A linear boundary between heads that have much of an attribute and heads that have little.
 
-HFGI3D (Xie et al., CVPR 2023, section 4 there) and InterFaceGAN (Shen et al., CVPR 2020): keep the extremes, learn on 70
-of 100, test on the rest.
+HFGI3D (Xie et al., CVPR 2023, section 4 there) and InterFaceGAN (Shen et al., CVPR 2020): keep the extremes, learn on
+70 of 100, test on the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hfinv.errors import HfinvError
 TRAINED = 0.7
 """Share of the extremes that the boundary is learned on."""
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Of the support vector machine; the smallest that predicts best in five folds. Few heads in many dimensions need a small one."""
+"""Of the support vector machine; the smallest that predicts best in five folds. Few heads need a small one."""
 FOLDS = 5
 FEWEST = 4
 """Heads a side from which on a boundary can be tested at all."""

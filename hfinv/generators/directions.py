@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -77,10 +78,7 @@ class Directions:
         if name not in self.names:
             for refused, path in self.refused:
                 if refused == name:
-                    raise WeightsError(
-                        f"the direction `{name}` at `{path}` was trained for another generator",
-                        "train it for this one: `hfinv direction train`",
-                    )
+                    raise another(name, path)
             near = difflib.get_close_matches(name, self.names, 1)
             hint = f"did you mean `{near[0]}`?" if near else "`hfinv edit RUN --list` names them"
             raise UsageError(f"this generator has no direction `{name}`", hint)
@@ -95,6 +93,14 @@ class Directions:
         if name not in GROUPS:
             raise UsageError(f"there is no group `{name}`", f"groups are {', '.join(GROUPS)}")
         return tuple(n for n in self.names if n.startswith(GROUPS[name]))
+
+
+def another(name: str, path: str | Path) -> WeightsError:
+    """What to say of a trained direction that belongs to another generator."""
+    return WeightsError(
+        f"the direction `{name}` at `{path}` was trained for another generator",
+        "train it for this one: `hfinv direction train`",
+    )
 
 
 @torch.no_grad()

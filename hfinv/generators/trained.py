@@ -1,8 +1,8 @@
 """Directions that were trained for one generator, as files that no other generator may use.
 
-    heads512.pkl                          beside a generator of one's own:
-    heads512.directions/smile.safetensors
-    ~/.local/share/hfinv/directions/SHA/  for the bundled one, and wherever that place is read-only
+heads512.pkl                          beside a generator of one's own:
+heads512.directions/smile.safetensors
+~/.local/share/hfinv/directions/SHA/  for the bundled one, and wherever that place is read-only
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from hfinv.errors import UsageError, WeightsError
 from hfinv.generators import BUNDLED
 from hfinv.generators.base import Generator
-from hfinv.generators.directions import REACH, Directions, directions
+from hfinv.generators.directions import REACH, Directions, another, directions
 from hfinv.image import written_aside
 
 FORMAT = "hfinv direction 1"
@@ -74,11 +74,17 @@ def load(path: Path) -> Trained:
         with safe_open(path, "pt") as file:
             entry = json.loads((file.metadata() or {}).get(ENTRY, "{}"))
             if entry.get("format") != FORMAT:
-                raise WeightsError(f"`{path}` holds no direction", "train one: `hfinv direction train`")
+                raise WeightsError(
+                    f"`{path}` holds no direction", "train one: `hfinv direction train`"
+                )
             about = {key: entry[key] for key in ("name", "meaning", "generator", "report")}
-            return Trained(vector=file.get_tensor("vector"), normal=file.get_tensor("normal"), **about)
+            return Trained(
+                vector=file.get_tensor("vector"), normal=file.get_tensor("normal"), **about
+            )
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise WeightsError(f"`{path}` is damaged or missing", "train the direction again") from error
+        raise WeightsError(
+            f"`{path}` is damaged or missing", "train the direction again"
+        ) from error
 
 
 def folder_for(weights: Path, digest: str) -> Path:
@@ -135,7 +141,9 @@ def known(
             if trained.generator != digest:
                 raise another(trained.name, path)
             mine.setdefault(trained.name, trained)
-    for path in (p for folder in folders(weights, digest) for p in sorted(folder.glob(f"*{SUFFIX}"))):
+    for path in (
+        p for folder in folders(weights, digest) for p in sorted(folder.glob(f"*{SUFFIX}"))
+    ):
         trained = load(path)
         if trained.generator == digest:
             mine.setdefault(trained.name, trained)
@@ -163,14 +171,6 @@ def joined(
         ranges=ranges,
         explained=labelled.explained if labelled else 0.0,
         refused=tuple((name, str(path)) for name, path in refused.items()),
-    )
-
-
-def another(name: str, path: str | Path) -> WeightsError:
-    """What to say of a direction that belongs to another generator."""
-    return WeightsError(
-        f"the direction `{name}` at `{path}` was trained for another generator",
-        "train it for this one: `hfinv direction train`",
     )
 
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from hfinv.camera import Camera
 from hfinv.generators.base import Generator
 from hfinv.painting.difference import DifferenceConfig, find_paint
 from hfinv.painting.follow import follow
 from hfinv.painting.residual import ResidualConfig, find_residual
-from hfinv.painting.views import PaintedViews, ViewsConfig, painted_views
+from hfinv.painting.views import Paint, ViewsConfig, painted_views
 from hfinv.progress import Step, ignore
 
 __all__ = ["Paint", "PaintConfig", "find_paint", "over", "residual_of"]
@@ -38,20 +36,6 @@ class PaintConfig:
     """Which cameras look."""
     residual: ResidualConfig = field(default_factory=ResidualConfig)
     """How the planes are changed."""
-
-
-@dataclass(frozen=True)
-class Paint:
-    """Colours on a crop, and the head they were meant for."""
-
-    colour: Tensor
-    """[1, 3, S, S] in [-1, 1]; where nothing is painted it means nothing."""
-    mask: Tensor
-    """[1, 1, S, S] in [0, 1], 1 where it was painted."""
-    camera: Camera
-    """The crop's."""
-    w_plus: Tensor
-    """[1, L, D], the head's, before any edit: the crop shows that one."""
 
 
 def over(upper: Paint, lower: Paint | None) -> Paint:

@@ -24,7 +24,7 @@ class DifferenceConfig:
     """When a difference is paint."""
 
     blur: float = 1.2
-    """Standard deviation of the blur before comparing, in pixels of the smaller picture: it takes JPEG's blocks away."""
+    """Standard deviation of the blur before comparing, in pixels of the smaller picture, against JPEG's blocks."""
     least: float = 0.05
     """Smallest difference of colours in [-1, 1] that may be paint: 6 of 255."""
     noise: float = 4.0
@@ -122,4 +122,6 @@ def strokes(difference: np.ndarray, step: np.ndarray, config: DifferenceConfig) 
     sharp = np.abs(step).max(0)
     share = sharp / np.maximum(ndimage.maximum_filter(sharp, 7), config.least)
     inner = ndimage.binary_erosion(near, iterations=3)
-    return np.where(near, np.where(inner, 1.0, np.clip(1.4 * share - 0.2, 0, 1)), 0.0).astype(np.float32)
+    return np.where(near, np.where(inner, 1.0, np.clip(1.4 * share - 0.2, 0, 1)), 0.0).astype(
+        np.float32
+    )

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
+from hfinv.camera import Camera
 from hfinv.image import resize, to_bytes
-from hfinv.painting.views import Change
+from hfinv.intake.find import find_faces
+from hfinv.painting.views import Change, Paint
 
 GRID = 32
 """Points along one side of the crop at which the motion is computed."""
@@ -22,7 +24,7 @@ SIZE = 512
 
 
 @torch.no_grad()
-def follow(generator: Any, paint: Any, w_plus: Tensor) -> Change:
+def follow(generator: Any, paint: Paint, w_plus: Tensor) -> Change:
     """What the paint changes on the head as it is now.
 
     Where the head is the one that the crop shows, the change leads to the very colours that were painted. On an edited
@@ -30,7 +32,7 @@ def follow(generator: Any, paint: Any, w_plus: Tensor) -> Change:
 
     Args:
         generator: tuned to the head.
-        paint: a `Paint`.
+        paint: on the crop.
         w_plus: [1, L, D], of the head as it is now.
     """
     size = paint.colour.shape[-1]
@@ -43,11 +45,11 @@ def follow(generator: Any, paint: Any, w_plus: Tensor) -> Change:
     return Change(change[:, :3], change[:, 3:], paint.camera)
 
 
-def seen(generator: Any, w_plus: Tensor, camera: Any) -> Tensor:
+def seen(generator: Any, w_plus: Tensor, camera: Camera) -> Tensor:
     """[1, 3, H, H], a head over grey."""
-    return generator.render(
-        generator.planes(w_plus), w_plus, camera, background=0.0
-    ).image.clamp(-1, 1)
+    return generator.render(generator.planes(w_plus), w_plus, camera, background=0.0).image.clamp(
+        -1, 1
+    )
 
 
 def motion(now: Tensor, then: Tensor) -> Tensor | None:
@@ -75,8 +77,6 @@ def motion(now: Tensor, then: Tensor) -> Tensor | None:
 
 def landmarks(picture: Tensor) -> np.ndarray | None:
     """[468, 2] in [-1, 1] of the surest face of a picture [1, 3, H, H]; None if there is none."""
-    from hfinv.intake.find import find_faces
-
     found = find_faces(to_bytes(resize(picture, SIZE)), min_score=0.5, min_presence=0.5)
     return found[0].points / SIZE * 2 - 1 if found and found[0].presence >= 0.5 else None
 
@@ -85,7 +85,9 @@ def moved(picture: Tensor, came_from: Tensor) -> Tensor:
     """[1, C, S, S] read where each point was, from `motion`."""
     size = picture.shape[-1]
     # The motion is smooth: it is its difference from standing still that is enlarged.
-    still = F.affine_grid(torch.eye(2, 3)[None].to(picture), [1, 1, GRID, GRID], align_corners=False)
+    still = F.affine_grid(
+        torch.eye(2, 3)[None].to(picture), [1, 1, GRID, GRID], align_corners=False
+    )
     shift = F.interpolate(
         came_from - still.permute(0, 3, 1, 2), (size, size), mode="bicubic", align_corners=False
     )

@@ -73,7 +73,9 @@ def find_residual(
                 planes + scale * mask * offset, w_plus, views.cameras[k], background=0.0
             )
             found = compare(drawn, views, k)
-            (found["paint"] + config.keep * found["keep"] + config.shape * found["shape"]).backward()
+            (
+                found["paint"] + config.keep * found["keep"] + config.shape * found["shape"]
+            ).backward()
             parts = {name: parts.get(name, 0.0) + value.item() for name, value in found.items()}
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

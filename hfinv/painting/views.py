@@ -34,6 +34,20 @@ class ViewsConfig:
 
 
 @dataclass(frozen=True)
+class Paint:
+    """Colours on a crop, and the head they were meant for."""
+
+    colour: Tensor
+    """[1, 3, S, S] in [-1, 1]; where nothing is painted it means nothing."""
+    mask: Tensor
+    """[1, 1, S, S] in [0, 1], 1 where it was painted."""
+    camera: Camera
+    """The crop's."""
+    w_plus: Tensor
+    """[1, L, D], the head's, before any edit: the crop shows that one."""
+
+
+@dataclass(frozen=True)
 class Change:
     """A change of colours on the crop."""
 
@@ -78,10 +92,7 @@ def painted_views(
     size = generator.card.image_size
     cameras = concatenate([change.camera, around(generator, change.camera, config)])
     before = joined(
-        [
-            generator.render(planes, w_plus, cameras[k], background=0.0)
-            for k in range(len(cameras))
-        ]
+        [generator.render(planes, w_plus, cameras[k], background=0.0) for k in range(len(cameras))]
     )
     small = background_to_infinity(before.distance, before.opacity)
     distance = enlarge(small, size, cameras)

@@ -93,7 +93,9 @@ def test_the_space_is_of_unit_variance_and_maps_back(ball) -> None:
     _, w = latents(ball, 4000, torch.Generator().manual_seed(2))
     inside = space.inside(w)
     assert torch.allclose(inside.std(0), torch.ones(inside.shape[1]), atol=0.06)
-    unit = F.normalize(torch.randn(inside.shape[1], generator=torch.Generator().manual_seed(0)), dim=0)
+    unit = F.normalize(
+        torch.randn(inside.shape[1], generator=torch.Generator().manual_seed(0)), dim=0
+    )
     assert float(space.direction(unit) @ space.normal(unit)) == pytest.approx(1, abs=1e-4)
 
 

@@ -52,5 +52,7 @@ def test_on_the_head_of_the_crop_the_change_leads_to_the_painted_colours() -> No
     paint = red_disc(ball, 96)
     change = follow(ball, paint, ball.mean_latent())
     before = ball.render(ball.planes(paint.w_plus), paint.w_plus, CAMERA, background=0.0).image
-    assert torch.allclose(paint.mask * (before + change.colour), paint.mask * paint.colour, atol=1e-5)
+    assert torch.allclose(
+        paint.mask * (before + change.colour), paint.mask * paint.colour, atol=1e-5
+    )
     assert torch.equal(change.mask, paint.mask)

@@ -47,7 +47,9 @@ def test_the_paint_stays_at_its_point_of_the_surface(ball, residual, yaw, pitch)
     before, after = seen(ball, residual, yaw, pitch)
     change = (after - before).abs().sum(1)[0]
     step = (torch.arange(SIZE) + 0.5) / SIZE
-    centre = torch.stack([(change.sum(0) * step).sum(), (change.sum(1) * step).sum()]) / change.sum()
+    centre = (
+        torch.stack([(change.sum(0) * step).sum(), (change.sum(1) * step).sum()]) / change.sum()
+    )
     pixel, _ = look_at(yaw, pitch, pivot=(0.0, 0.0, 0.0)).project(middle_of_disc(ball))
     assert (centre - pixel[0, 0]).norm() * SIZE < 1.0  # pixels
 
