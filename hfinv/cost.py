@@ -93,9 +93,15 @@ def _shortest(run: Callable[[], Any]) -> float:
 
 
 def steps_of(config: InvertConfig) -> int:
-    """Steps of an inversion that draw the photo."""
+    """Pictures that an inversion draws with gradients, of the photo and of pseudo views."""
     latent = config.latent.camera_steps + config.latent.w_steps + config.latent.w_plus_steps
-    return latent + config.tuning.steps
+    views = config.pseudoview.use
+    early = config.early.steps if views or config.symmetry.use else 0
+    hidden = config.pseudoview.occluded.steps if views else 0
+    seen = (
+        config.tuning.steps // config.tuning.views_every if views else 0
+    )  # pseudo views are drawn, too
+    return latent + early + hidden + config.tuning.steps + seen
 
 
 def warning(card: Card, config: InvertConfig) -> str | None:

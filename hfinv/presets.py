@@ -17,7 +17,6 @@ HFGI3D = (
     "early.alpha=0",
     "early.stop_lpips=0.06",
     "early.keep_views=0",
-    "pseudoview.use=true",
     "pseudoview.restart=true",
     "pseudoview.painted=1",
     "pseudoview.views.outlines=0",

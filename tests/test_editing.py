@@ -227,6 +227,7 @@ def inverted(tmp_path: Path) -> Path:
     """A run of the shortest schedule with a small untrained generator."""
     from hfinv.config import InvertConfig
     from hfinv.latent import LatentConfig
+    from hfinv.pseudoview import PseudoViewConfig
     from hfinv.tuning import TuningConfig
 
     generator = begin(TrainConfig(network=TOY)).generator
@@ -236,6 +237,8 @@ def inverted(tmp_path: Path) -> Path:
         generator=str(tmp_path / "toy.safetensors"),
         latent=LatentConfig(start="mean", camera_steps=0, w_steps=1, w_plus_steps=0),
         tuning=TuningConfig(steps=0),
+        pseudoview=PseudoViewConfig(use=False),
+        report=False,
     )
     photo = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
     return hfinv.invert(photo, tmp_path / "run", config, device="cpu").run

@@ -5,6 +5,7 @@ Xie et al., "High-fidelity 3D GAN Inversion by Pseudo-multi-view Optimization" (
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hfinv.camera import Camera
+from hfinv.errors import HfinvError
 from hfinv.generators.base import Rendering
 from hfinv.geometry import ShapeConfig, measure_distances, measure_shape
 from hfinv.geometry.visibility import VisibilityConfig
@@ -148,7 +150,10 @@ def photo_part(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The photo in the new views [K, 3, H, H], where it may be believed there and where the head is [K, 1, H, H]."""
     size = early.card.image_size
-    shape = measure_shape(early, planes, pivot.w_plus, config.shape) if config.shape.mesh else None
+    shape = None
+    if config.shape.mesh:
+        with contextlib.suppress(HfinvError):  # all is too thin for a surface: distances do without
+            shape = measure_shape(early, planes, pivot.w_plus, config.shape)
 
     def distances(camera: Camera) -> Tensor:
         return measure_distances(early, planes, pivot.w_plus, camera, size, shape, config.shape)

@@ -161,3 +161,17 @@ def test_an_earring_does_not_colour_the_hidden_side(
 
     masked, unmasked = error(1 - shrink(place, 128)), error(torch.ones_like(place))
     assert masked < 0.01 and unmasked > 10 * masked
+
+
+def test_what_is_too_thin_for_a_surface_gets_views_all_the_same(
+    perceptual: Perceptual, face: Face, pivot: Pivot
+) -> None:
+    class Mist(Ball):
+        def density(self, planes: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(points[..., :1], -100.0)
+
+    mist = Mist(image_size=128, edge=0.004)
+    plain = replace(CONFIG, shape=replace(CONFIG.shape, mesh=True))
+    without = replace(CONFIG, shape=replace(CONFIG.shape, mesh=False))
+    views, wanted = (made(mist, perceptual, face, pivot, config) for config in (plain, without))
+    assert torch.equal(views.images, wanted.images)
