@@ -24,9 +24,18 @@ def adapted(config: InvertConfig, card: Card) -> InvertConfig:
         card: of the generator.
 
     Raises:
-        UsageError: the background is to be kept, and the generator draws none.
+        UsageError: the background is to be kept, and the generator draws none; or it is to be cut off behind
+            something that is no person.
     """
     config = replace(config, intake=replace(config.intake, framing=card.framing))
+    people = card.framing in ("eg3d", "panohead")
+    if config.background == "matte" and not people:
+        raise UsageError(
+            f"`{card.name}` does not show people, and only they can be told from a background here",
+            "leave `--background matte` out",
+        )
+    if card.backdrop == "white":  # the photo's white says nothing of where the thing ends
+        return _as_photographed(replace(config, intake=replace(config.intake, matte=people)), 0.0)
     if config.background == "matte" or (config.background == "auto" and card.backdrop == "plain"):
         return config
     if card.backdrop == "plain":
@@ -36,11 +45,17 @@ def adapted(config: InvertConfig, card: Card) -> InvertConfig:
         )
     if card.backdrop == "planes":  # head and background are one there
         return replace(config, intake=replace(config.intake, matte=False))
+    return _as_photographed(config)
+
+
+def _as_photographed(config: InvertConfig, alpha: float | None = None) -> InvertConfig:
+    """Compare with the photo as it is, before its own background; `alpha` weighs the silhouette anew."""
+    changes = {"background": None} | ({} if alpha is None else {"alpha": alpha})
     return replace(
         config,
-        latent=replace(config.latent, background=None),
-        early=replace(config.early, background=None),
-        tuning=replace(config.tuning, background=None),
+        latent=replace(config.latent, **changes),
+        early=replace(config.early, **changes),
+        tuning=replace(config.tuning, **changes),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hfinv import __version__, console, generators_cli, options
+from hfinv import __version__, console, directions_cli, generators_cli, options
 from hfinv.errors import HfinvError
 
 EXIT_CODES = """\b
@@ -152,6 +152,13 @@ def invert(
 @click.option("--seconds", type=float, help="Length of a video.")
 @click.option("--depth", is_flag=True, help="Also write the distances along the rays, as npz.")
 @click.option(
+    "--background",
+    type=click.Choice(["keep", "matte"]),
+    default="matte",
+    show_default=True,
+    help="What the generator draws behind the head, or white where it can.",
+)
+@click.option(
     "--out", "-o", type=options.FILE, help="Folder, or file if it is one; RUN/renders if not given."
 )
 @options.machine
@@ -174,6 +181,59 @@ def render(
 
 
 @main.command()
+@click.argument("run", type=options.FILE)
+@click.option("--out", "-o", type=options.FILE, help="The file; RUN/report.html if not given.")
+@options.machine
+@options.as_json
+@options.talk
+def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool) -> None:
+    """Write one page about RUN: what went in, what came out, and what of it is guessed."""
+    from hfinv import pipeline, report as reports
+
+    found = reports.open_run(run)
+    page = reports.current(found, out=out)
+    if page is None:
+        head = pipeline.open_head(run, _chosen(device, quiet))
+        with console.Listener(quiet) as progress:
+            page = reports.write(found, head, out=out, progress=progress)
+    console.show(str(page), {"run": run, "files": [page]}, as_json)
+    console.suggest(["hfinv", "view", run], quiet)
+
+
+@main.command()
+@click.argument("run", type=options.FILE)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 lets other machines look.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True,
+    help="Port to listen at, or the next one that is free.",
+)  # fmt: skip
+@options.machine
+@options.talk
+def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
+    """Turn the head of RUN in the browser, with a slider for each edit."""
+    from hfinv import pipeline, viewer
+
+    viewer.check_installed()
+    head = pipeline.open_head(run, _chosen(device, quiet))
+    with viewer.Viewer(head, host, port) as page:
+        if host != viewer.LOCAL:
+            console.warn(
+                f"everybody who reaches this machine at {host} can see and change this head"
+            )
+        console.show(page.address, {}, as_json=False)
+        console.note("open it in a browser; Ctrl+C here ends it", quiet)
+        try:
+            page.wait()
+        except KeyboardInterrupt:
+            console.note("closed", quiet)
+
+
+@main.command()
 @click.argument("run", type=options.FILE, required=False)
 @click.option(
     "--attr",
@@ -181,6 +241,20 @@ def render(
     type=options.Attributes(),
     multiple=True,
     help="What to change, by how many standard deviations: smile+0.8,age-0.5; may be repeated.",
+)
+@click.option(
+    "--texture",
+    type=options.FILE,
+    metavar="PICTURE",
+    help="RUN/intake/crop.png after you painted on it.",
+)
+@click.option(
+    "--directions",
+    "folders",
+    type=options.FILE,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of directions that `hfinv direction train --out DIR` wrote; may be repeated.",
 )
 @click.option(
     "--list",
@@ -197,27 +271,38 @@ def render(
 def edit(
     run: Path | None,
     attributes: tuple[list[tuple[str, float]], ...],
+    texture: Path | None,
+    folders: tuple[Path, ...],
     listed: bool,
     name: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Change the head of RUN; the edit is a folder that `render` and `edit` take like a run."""
+    """Change or paint the head of RUN; the edit is a folder that `render` and `edit` take like a run."""
     from hfinv import editing, pipeline
+    from hfinv.generators.trained import known
 
     if listed:
-        lines, facts = editing.listing(pipeline.generator_of(run))
+        generator, weights, digest = pipeline.generator_of(run)
+        along = known(generator, weights, digest, folders)
+        lines, facts = editing.listing(along, generator.card.name)
         console.show("\n".join(lines), facts, as_json)
         return
-    if run is None or not attributes:
-        raise click.UsageError("name a RUN and what to change, such as --attr smile+0.8")
+    if run is None or not (attributes or texture):
+        raise click.UsageError(
+            "name a RUN and what to change, such as --attr smile+0.8 or --texture painted.png"
+        )
     amounts = editing.joined(pair for pairs in attributes for pair in pairs)
     head = pipeline.open_head(run, _chosen(device, quiet))
-    change = editing.edit(head, amounts)
-    for sentence in editing.warnings(editing.directions(head.generator), amounts):
+    along = editing.known(head, folders) if amounts else None
+    told = editing.warnings(along, amounts) if along else []
+    paint, more = editing.read_paint(texture, head) if texture else (None, [])
+    for sentence in told + more:
         console.warn(sentence)
-    folder = editing.keep(head, change, name or editing.title(amounts))
+    with console.Listener(quiet) as progress:
+        change = editing.edit(head, amounts, paint, along, progress=progress)
+    folder = editing.keep(head, change, name or editing.title(amounts, texture))
     facts = {"run": run, "edit": folder, "amounts": amounts, "files": sorted(folder.iterdir())}
     console.show(str(folder), facts, as_json)
     console.suggest(["hfinv", "render", folder, "--orbit", "360"], quiet)
@@ -483,5 +568,6 @@ def _chosen(device: str, quiet: bool) -> str:
     return options.chosen(device, quiet)
 
 
+main.add_command(directions_cli.direction)
 main.add_command(generators_cli.sample)
 main.add_command(generators_cli.weights)

@@ -31,7 +31,7 @@ class InvertConfig:
     """How the pivot is found."""
     symmetry: SymmetryConfig = field(default_factory=SymmetryConfig)
     """What the near side of the face says of its far side."""
-    early: TuningConfig = field(default_factory=lambda: TuningConfig(steps=60))
+    early: TuningConfig = field(default_factory=lambda: TuningConfig(steps=25))
     """How a copy is tuned first, until its surface is good enough to carry the photo to pseudo views."""
     pseudoview: PseudoViewConfig = field(default_factory=PseudoViewConfig)
     """How pseudo views are made of it."""
@@ -43,6 +43,8 @@ class InvertConfig:
     """Fit the final picture, or the small one before super-resolution, which is quicker and less sharp."""
     max_memory: float | None = None
     """Gigabytes that one step may take for rays; slower, with the same result. None sets no limit."""
+    report: bool = True
+    """Write the run's `report.html` at the end; takes some seconds and changes nothing else."""
 
 
 def load_settings(

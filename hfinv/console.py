@@ -27,7 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from hfinv.errors import HfinvError
-from hfinv.progress import Record, Stage, Step
+from hfinv.progress import Record, Stage, Step, Warned
 
 SCHEMA = 1
 """Of the JSON objects."""
@@ -63,7 +63,9 @@ class Listener:
             self._bars.stop()
 
     def __call__(self, record: Record) -> None:
-        if isinstance(record, Stage) and record.state != "begun":
+        if isinstance(record, Warned):
+            _line(self.console, _warning(record.sentence))
+        elif isinstance(record, Stage) and record.state != "begun":
             self._done(record)
         else:
             stage = record.name if isinstance(record, Stage) else record.stage
@@ -120,7 +122,7 @@ def show(text: str, facts: dict[str, Any], as_json: bool) -> None:
 
 def warn(sentence: str) -> None:
     """One warning on stderr."""
-    _line(_stderr(), Text.assemble(("warning", "bold yellow"), f": {sentence}"))
+    _line(_stderr(), _warning(sentence))
 
 
 def note(sentence: str, quiet: bool = False) -> None:
@@ -171,6 +173,10 @@ def _bars(console: Console) -> Progress:
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=console, transient=True)
+
+
+def _warning(sentence: str) -> Text:
+    return Text.assemble(("warning", "bold yellow"), f": {sentence}")
 
 
 def _losses(step: Step) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 
 from hfinv.errors import HfinvError, UsageError
@@ -31,6 +33,20 @@ def choose(name: str = "auto") -> torch.device:
             "use `--device cuda`",
         )
     return torch.device(name)
+
+
+def has_fast_half(device: torch.device | str) -> bool:
+    """Does it multiply matrices of bfloat16 in hardware? Elsewhere they are many times slower than float32."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch we take
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+
+
+def in_half(device: torch.device | str, wanted: bool = True) -> AbstractContextManager:
+    """A context in which convolutions run in bfloat16, if that is wanted and faster there."""
+    enabled = wanted and has_fast_half(device)
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
 
 
 def out_of_memory(error: BaseException) -> HfinvError | None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from hfinv import render
 from hfinv.camera import Camera
 from hfinv.generators.base import Generator
+from hfinv.painting import Paint
 from hfinv.render import RenderConfig, View
 
 
@@ -34,6 +35,8 @@ class Head:
     """LPIPS there."""
     run: Path
     """The run directory that holds it."""
+    paint: Paint | None = None
+    """What was painted on it; in its planes already."""
 
     def render(self, yaw: float = 0.0, pitch: float = 0.0, size: int | None = None) -> View:
         """The head seen from an angle; `head.render(yaw=30).save("a.png")`.
@@ -50,14 +53,26 @@ class Head:
         """The same head, changed: `head.edit(smile=0.8, age=-0.5).render().save("a.png")`.
 
         Args:
-            amounts: standard deviations of the generator's labelled factors; `hfinv edit --list` names them.
+            amounts: standard deviations of the generator's directions; `hfinv edit --list` names them.
 
         Raises:
-            UsageError: there is no such factor.
+            UsageError: there is no such direction.
         """
         from hfinv import editing
 
-        return editing.applied(self, editing.edit(self, amounts))
+        along = editing.known(self)
+        return editing.applied(self, editing.edit(self, amounts, along=along))
+
+    def painted(self, picture: str | Path) -> Head:
+        """The same head, painted as its run's `intake/crop.png` was: `head.painted("edited.png")`.
+
+        Raises:
+            PhotoError: nothing is painted on the picture, or everything, or it is no picture.
+        """
+        from hfinv import editing
+
+        paint, _ = editing.read_paint(picture, self)
+        return editing.applied(self, editing.edit(self, {}, paint))
 
     def orbit(
         self, path: str | Path | None = None, degrees: float = 360.0, seconds: float = 6.0

@@ -33,10 +33,10 @@ class LatentConfig:
     always starts at its mean."""
     camera_steps: int = 10
     """Steps in which only the camera moves."""
-    w_steps: int = 30
+    w_steps: int = 40
     """Steps in W, one vector for all layers."""
-    w_plus_steps: int = 50
-    """Steps in W+, one vector a layer."""
+    w_plus_steps: int = 10
+    """Steps in W+, one vector a layer; more come nearer to the photo and give the back of the head odd colours."""
     learning_rate: float = 0.04
     """Peak step of the latent, in standard deviations of w."""
     camera_rate: float = 0.0015
@@ -179,7 +179,7 @@ class Search:
         self.card: Card = generator.card
         self.first_camera = camera
         self.offset = torch.zeros_like(self.mean[:, :1]).requires_grad_()  # [1, 1, D]
-        self.motion = torch.zeros(1, 6).requires_grad_()
+        self.motion = camera.cam2world.new_zeros(1, 6).requires_grad_()
         self._optimise()
 
     def _optimise(self) -> None:
@@ -218,7 +218,8 @@ class Search:
         offset = self.offset
         if rng is not None:
             spread = self.config.noise * max(0.0, 1 - time / 0.75) ** 2
-            offset = offset + spread * torch.randn(offset.shape, generator=rng)
+            walk = torch.randn(offset.shape, generator=rng)  # on the CPU: the same on all devices
+            offset = offset + spread * walk.to(offset)
         return (self.mean + self.scale * offset).expand_as(self.mean)
 
     def camera(self) -> Camera:

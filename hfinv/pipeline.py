@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
@@ -13,15 +14,15 @@ import numpy as np
 import torch
 
 from hfinv import device as devices
-from hfinv import editing
+from hfinv import editing, report
 from hfinv.adapt import adapted, fitted, placed
 from hfinv.config import InvertConfig, to_toml
-from hfinv.generators import load_generator, locate
+from hfinv.generators import lasting, load_generator, locate
 from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash, read_card
 from hfinv.head import Head
 from hfinv.image import read, save_png
-from hfinv.intake import Face, overlay, take_in
+from hfinv.intake import PHOTO, Face, overlay, take_in
 from hfinv.latent import Pivot, estimate_latent
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Progress, ignore
@@ -70,7 +71,12 @@ def invert(
     }
     if config.resolution != "full":
         first["resolution"] = config.resolution
-    about = {"photo": name, "generator": config.generator, "seed": seed, "device": str(where)}
+    about = {
+        "photo": name,
+        "generator": lasting(config.generator),
+        "seed": seed,
+        "device": str(where),
+    }
     path = Path(out) if out is not None else Path(f"{Path(name).stem}.hfinv")
     with Run.create(
         path,
@@ -81,7 +87,8 @@ def invert(
         progress=progress,
     ) as run:
         # 1. Find the face, crop it as the generator's training photos were, solve its camera.
-        face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show_face)
+        show = functools.partial(show_face, photo=pixels)
+        face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show)
         face = placed(face, card)
         generator = load_generator(config.generator, where)
         fitting = fitted(generator, config)
@@ -119,7 +126,10 @@ def invert(
             seed=seed,
             save_pictures=show_fit,
         )
-        return assemble(generator, tuned, path)
+        head = assemble(generator, tuned, path)
+        if config.report:
+            report.attempt(run, head, progress)
+        return head
 
 
 @dataclass(frozen=True)
@@ -196,7 +206,7 @@ def look_around(
             save_pictures=show_views,
         )
     if not config.pseudoview.restart:
-        generator.load_state_dict(bent.state_dict())
+        generator.change(bent.changes())
     if mirror is None:
         return Others(views)
     where = (pivot.w_plus, pivot.camera)
@@ -231,20 +241,21 @@ def open_head(path: str | os.PathLike[str], device: str = "auto") -> Head:
     return assemble(load_generator(run.about["generator"], where), tuned, Path(path))
 
 
-def generator_of(path: str | os.PathLike[str] | None = None) -> Generator:
-    """The untouched generator that a run or an edit was made with; the bundled one if None."""
+def generator_of(path: str | os.PathLike[str] | None = None) -> tuple[Generator, Path, str]:
+    """The untouched generator that a run or an edit was made with, its file and that file's SHA-256 then; the bundled
+    one if None."""
     if path is None:
-        return load_generator(InvertConfig().generator)
-    if editing.is_edit(path):
-        return generator_of(Path(path).resolve().parent.parent)
-    return load_generator(Run.open(path).about["generator"])
+        weights = locate(InvertConfig().generator)
+        return load_generator(weights), weights, file_hash(weights)
+    about = Run.open(editing.root_of(path)).about
+    weights = locate(about["generator"])
+    return load_generator(weights), weights, about["inputs"]["generator"]
 
 
 @torch.no_grad()
 def assemble(generator: Any, tuned: Tuned, path: Path) -> Head:
     """The tuned generator with its pivot, and the planes that every picture is drawn from."""
-    generator.load_state_dict({name: value.float() for name, value in tuned.weights.items()})
-    generator.requires_grad_(False)
+    generator.change(tuned.weights)
     return Head(
         generator,
         tuned.w_plus,
@@ -256,8 +267,9 @@ def assemble(generator: Any, tuned: Tuned, path: Path) -> Head:
     )
 
 
-def show_face(face: Face, folder: Path) -> None:
-    """Pictures of the intake: the crop, its matte, and the overlay that a person judges it by."""
+def show_face(face: Face, folder: Path, photo: np.ndarray) -> None:
+    """Pictures of the intake: the photo, the crop, its matte, and the overlay that a person judges it by."""
+    overlay.save_framed(folder / PHOTO, photo, face)
     save_png(folder / "crop.png", face.photo)
     save_png(folder / "matte.png", (2 * face.foreground - 1).expand(-1, 3, -1, -1))
     save_png(folder / "overlay.png", overlay.draw(face))
@@ -266,8 +278,7 @@ def show_face(face: Face, folder: Path) -> None:
 def tuned_copy(generator: Generator, tuned: Tuned) -> Generator:
     """A copy of the generator with tuned weights, frozen."""
     other = copy.deepcopy(generator)
-    other.load_state_dict({name: value.float() for name, value in tuned.weights.items()})
-    other.requires_grad_(False)
+    other.change(tuned.weights)
     return other
 
 

@@ -9,6 +9,7 @@ HFGI3D = (
     "latent.w_steps=0",
     "latent.alpha=0",
     "latent.prior=0",
+    "early.variables=weights",
     "early.steps=500",
     "early.learning_rate=0.0003",
     "early.colour=1",
@@ -20,12 +21,14 @@ HFGI3D = (
     "pseudoview.restart=true",
     "pseudoview.painted=1",
     "pseudoview.views.outlines=0",
+    "tuning.variables=weights",
     "tuning.learning_rate=0.0003",
     "tuning.colour=1",
     "tuning.squared=true",
     "tuning.alpha=0",
     "tuning.keep_views=0",
-    "tuning.views_together=1",
+    "tuning.views=1",
+    "tuning.views_every=1",
     "tuning.outlines=0",
 )
 """What HFGI3D's paper and its code have in common."""
@@ -43,7 +46,7 @@ PROJECTOR = (
 """StyleGAN's projector, which the published baselines share: LPIPS of VGG16 alone, the camera as given, a step of 0.01
 and noise of 0.05 times the latents' mean distance from their mean. Those are in w's own units; in standard deviations of
 a number of the bundled generator's w, which is 1.26, and with its 256 numbers, they are 0.008 and 0.05 sqrt(256)."""
-NO_TUNING = ("tuning.steps=0", "tuning.keep_views=0")
+NO_TUNING = ("pseudoview.use=false", "tuning.steps=0", "tuning.keep_views=0")
 
 PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fast": (
@@ -51,16 +54,16 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "latent.camera_steps=5",
             "latent.w_steps=15",
-            "latent.w_plus_steps=20",
-            "early.steps=15",
+            "latent.w_plus_steps=0",
+            "early.steps=12",
             "pseudoview.occluded.steps=8",
-            "tuning.steps=40",
+            "tuning.steps=25",
         ),
     ),
     "default": ("A likeness in a few minutes on a CPU.", ()),
     "best": (
         "More steps where they still help.",
-        ("latent.w_steps=120", "latent.w_plus_steps=200", "tuning.steps=250"),
+        ("latent.w_steps=120", "latent.w_plus_steps=30", "early.steps=60", "tuning.steps=300"),
     ),
     "w": (
         "Published baseline: one latent vector (W), nothing is tuned.",
@@ -76,6 +79,8 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             *PROJECTOR,
             "latent.w_steps=450",
             "latent.w_plus_steps=0",
+            "pseudoview.use=false",
+            "tuning.variables=weights",
             "tuning.steps=350",
             "tuning.learning_rate=0.0003",
             "tuning.ramp=false",
@@ -116,6 +121,8 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "symmetry.regions.least=0",
             "symmetry.distance.batch=4",
             "symmetry.distance.on_head=false",
+            "pseudoview.use=false",
+            "tuning.variables=weights",
             "tuning.steps=1000",
             "tuning.learning_rate=0.0003",
             "tuning.colour=1",

@@ -32,7 +32,15 @@ class Stage:
     """How long making it took; for `kept`, how long it took then, 0 if that is not known."""
 
 
-Record = Step | Stage
+@dataclass(frozen=True)
+class Warned:
+    """Something that a person should know, and that stops nothing."""
+
+    sentence: str
+    """Without full stop."""
+
+
+Record = Step | Stage | Warned
 Progress = Callable[[Record], None]
 """Who listens: a console, a log, a list in a test."""
 

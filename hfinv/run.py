@@ -38,6 +38,7 @@ from hfinv.rundir import (
     ABOUT,
     ELSEWHERE,
     METRICS,
+    REPORT,
     SCHEMA,
     SETTINGS,
     locked,
@@ -239,7 +240,7 @@ class Run:
             name: {key: value for key, value in of.items() if type(value) in (int, float)}
             for name, of in values.items()
         }
-        files = [self.path / name for name in (ABOUT, SETTINGS, METRICS)]
+        files = [self.path / name for name in (ABOUT, SETTINGS, METRICS, REPORT)]
         files += [file for name in notes for file in sorted((self.path / name).iterdir())]
         return {
             "run": self.path,

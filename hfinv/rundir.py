@@ -14,6 +14,7 @@ from hfinv.errors import HfinvError, UsageError
 SCHEMA = 1
 """Of the directory's layout and keys; a run of another schema is neither read nor overwritten."""
 ABOUT, SETTINGS, METRICS, LOCK = "run.json", "settings.toml", "metrics.jsonl", ".lock"
+REPORT = "report.html"
 ELSEWHERE = "choose another folder with `--out`"
 
 

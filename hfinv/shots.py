@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hfinv.camera import Camera
@@ -47,6 +47,8 @@ class Shots:
     seconds: float | None = None
     depth: bool = False
     """Also write distances."""
+    background: str = "matte"
+    """"keep" what the generator draws behind the head, or "matte" for white."""
 
     def films(self) -> dict[str, float]:
         """The videos asked for: name -> degrees."""
@@ -64,7 +66,8 @@ class Shots:
         """What was not asked is as RenderConfig has it."""
         names = ("size", "fps", "seconds", "pitch")
         given = {name: getattr(self, name) for name in names}
-        return RenderConfig(**{name: value for name, value in given.items() if value is not None})
+        config = RenderConfig(**{name: v for name, v in given.items() if v is not None})
+        return replace(config, background=None) if self.background == "keep" else config
 
 
 def take(head: Renderable, shots: Shots, out: Path, progress: Progress = ignore) -> list[Path]:

@@ -12,6 +12,7 @@ from hfinv.generators import BUNDLED, locate
 from hfinv.generators.base import Card
 from hfinv.generators.checkpoint import file_hash, is_official, load, read_card, save
 from hfinv.generators.official import OFFICIAL
+from hfinv.generators.stored import printable
 
 
 def facts(name_or_path: str | Path) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def as_text(told: dict[str, Any]) -> str:
         "box": f"{told['box']:g} world units, cameras {told['radius']:g} from the origin",
         "pivot": " ".join(f"{x:g}" for x in told["pivot"]),
         "focal length": f"{told['focal']:g} image sides",
-        "seen from": f"{math.degrees(told['yaw_range']):.0f} degrees to either side; beyond is guessed",
+        "seen from": _seen_from(math.degrees(told["yaw_range"])),
         "photos": f"cropped as {told['framing']}; background: {told['backdrop']}",
     }
     if any(told["offset"]):
@@ -58,7 +59,14 @@ def as_text(told: dict[str, Any]) -> str:
     lines |= {key.replace("_", " "): a[key] for key in flags if key in a}
     lines |= {key: told[key] for key in ("licence", "made") if told[key]}
     lines |= {f"from {key}": text for key, text in told["notes"].items()}
-    return "\n".join(f"{key:15}  {text}" for key, text in lines.items())
+    # What a file says of itself goes to a terminal, which it may want to steer.
+    return "\n".join(f"{key:15}  {printable(str(text))}" for key, text in lines.items())
+
+
+def _seen_from(degrees: float) -> str:
+    if degrees >= 180:
+        return "all around"
+    return f"{degrees:.0f} degrees to either side; beyond is guessed"
 
 
 def convert(source: str | Path, target: Path, half: bool = False) -> Card:

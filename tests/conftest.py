@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hfinv.camera import FFHQ_FOCAL, FFHQ_PIVOT, FFHQ_RADIUS, Camera
 from hfinv.generators.base import Card, Rendering
+from hfinv.generators.tunable import Tunable
 from hfinv.training import NetworkConfig
 
 TOY = NetworkConfig(
@@ -34,7 +35,7 @@ TOY = NetworkConfig(
 """The bundled generator's architecture, so small that a test can train it."""
 
 
-class Ball(nn.Module):
+class Ball(Tunable):
     """A ball at the world origin, under the Generator protocol, without any approximation.
 
     Its colour is a smooth function of the surface point plus a tint, the first three numbers of w averaged
@@ -78,7 +79,7 @@ class Ball(nn.Module):
         return torch.ones(1, 1, self.card.w_dim)
 
     def planes(self, w_plus: Tensor) -> Tensor:
-        return w_plus.mean(1)[:, None, :3, None, None].expand(-1, 3, -1, 4, 4)
+        return self.moved(w_plus.mean(1)[:, None, :3, None, None].expand(-1, 3, -1, 4, 4))
 
     def render(
         self,

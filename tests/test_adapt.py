@@ -20,17 +20,28 @@ from hfinv.camera import look_at
 from hfinv.config import InvertConfig
 from hfinv.errors import PhotoError, UsageError
 from hfinv.generators.checkpoint import read_card
+from hfinv.geometry import ShapeConfig
 from hfinv.image import read
 from hfinv.intake import IntakeConfig, take_in
 from hfinv.latent import LatentConfig, Pivot
 from hfinv.progress import Stage
+from hfinv.pseudoview import PseudoViewConfig
+from hfinv.pseudoview.occluded import OccludedConfig
+from hfinv.pseudoview.views import ViewsConfig
 from hfinv.run import Run
 from hfinv.tuning import TuningConfig
 
 PHOTO = Path(__file__).parent.parent / "examples" / "faces" / "f1.jpg"
 SHORT = InvertConfig(
     latent=LatentConfig(camera_steps=1, w_steps=1, w_plus_steps=1),
+    early=TuningConfig(steps=1, keep_cameras=2, keep_size=8),
+    pseudoview=PseudoViewConfig(
+        views=ViewsConfig(yaws=(0.4,), outlines=1),
+        shape=ShapeConfig(mesh=False, rays=16),
+        occluded=OccludedConfig(steps=1),
+    ),
     tuning=TuningConfig(steps=1, keep_cameras=2, keep_size=8),
+    report=False,
 )
 
 
@@ -47,6 +58,28 @@ def test_backgrounds_are_kept_where_the_generator_draws_them() -> None:
     assert adapted(InvertConfig(), heads).intake.matte
     with pytest.raises(UsageError, match="draws no background"):
         adapted(InvertConfig(background="keep"), heads)
+
+
+def test_a_generator_that_draws_white_is_compared_with_the_photo_as_it_is() -> None:
+    card = replace(thin("eg3d", {"white_back": True})[0].card, framing="none")
+    assert card.backdrop == "white"
+    config = adapted(InvertConfig(), card)
+    assert not config.intake.matte  # the matte knows persons only
+    for stage in (config.latent, config.early, config.tuning):
+        assert stage.background is None and stage.alpha == 0
+    with pytest.raises(UsageError, match="does not show people"):
+        adapted(InvertConfig(background="matte"), card)
+
+
+def test_a_run_finds_its_generator_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin_file("eg3d", tmp_path / "official.pkl")
+    monkeypatch.chdir(tmp_path)
+    config = replace(SHORT, generator="official.pkl", resolution="low")
+    head = hfinv.invert(PHOTO, tmp_path / "run", config, device="cpu")
+    monkeypatch.chdir("/")
+    assert torch.equal(hfinv.open_head(tmp_path / "run", "cpu").planes, head.planes)
 
 
 @pytest.mark.parametrize("name", ["eg3d", "panohead"])

@@ -7,7 +7,7 @@ import pytest
 
 from hfinv import console
 from hfinv.errors import PhotoError
-from hfinv.progress import Stage, Step
+from hfinv.progress import Stage, Step, Warned
 
 ESCAPE = "\x1b"
 
@@ -140,3 +140,11 @@ def test_the_next_command_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err == "next: hfinv render 'my face.hfinv' --orbit 360\n"
     console.suggest(["hfinv"], quiet=True)
     assert capsys.readouterr().err == ""
+
+
+def test_a_warning_on_the_way_is_told_even_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.Listener(quiet=True) as progress:
+        progress(Step("tuning", 1, 2))
+        progress(Warned("the page is not written"))
+        progress(Step("tuning", 2, 2))
+    assert capsys.readouterr().err == "warning: the page is not written\n"

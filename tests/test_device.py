@@ -68,3 +68,17 @@ def test_the_setting_that_is_advised_exists_and_saves_memory() -> None:
         setting = hint.split("`--set ")[1].split("`")[0]
         advised = load_settings(assignments=[setting])
         assert advised.tuning.keep_size < load_settings().tuning.keep_size
+
+
+def test_half_is_used_only_where_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = torch.rand(1, 4, 8, 8), torch.rand(4, 4, 3, 3)
+    for able, wanted, kind in (
+        ({"amx_bf16": True}, True, torch.bfloat16),
+        ({"avx512_bf16": True}, True, torch.bfloat16),
+        ({"amx_bf16": True}, False, torch.float32),
+        ({"avx2": True, "amx_bf16": False}, True, torch.float32),
+        ({}, True, torch.float32),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able, raising=False)
+        with device.in_half("cpu", wanted):
+            assert torch.conv2d(x, weight).dtype == kind

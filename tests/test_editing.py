@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from conftest import TOY, Ball, head_of
+from PIL import Image
 from torch import Tensor
 
+import hfinv
 from hfinv import editing
 from hfinv.camera import look_at
 from hfinv.errors import HfinvError, UsageError
 from hfinv.generators.base import Factor
 from hfinv.generators.checkpoint import save
+from hfinv.generators.trained import Trained, beside
+from hfinv.generators.trained import save as save_direction
 from hfinv.head import Head
 from hfinv.options import Attributes
+from hfinv.painting import Paint
 from hfinv.training import TrainConfig, begin
 
 FACTORS = (Factor("redness", "+2 red"), Factor("greenness", "+2 green"))
@@ -136,6 +143,79 @@ def test_the_verb_edits_an_edit_of_a_run(tmp_path: Path) -> None:
     assert (folder / "edits" / "old" / "renders" / "yaw+0.png").exists()
 
 
+def painted(run: Path, path: Path) -> Path:
+    """A dark bar painted on the middle of the crop."""
+    pixels = np.array(Image.open(run / "intake" / "crop.png"))
+    pixels[230:290, 180:330] = (20, 20, 90)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_the_verb_paints_and_changes_at_once_and_edits_what_is_painted(tmp_path: Path) -> None:
+    from hfinv.cli import main
+
+    run, runner = inverted(tmp_path), CliRunner()
+    texture = painted(run, tmp_path / "bar.png")
+    words = ["edit", str(run), "--texture", str(texture), "--attr", "smile+0.8", "-q"]
+    first = runner.invoke(main, words)
+    assert first.exit_code == 0, first.output
+    folder = Path(first.stdout.strip())
+    assert folder == run / "edits" / "smile+0.8,bar" and (folder / "before_after.png").exists()
+    head = hfinv.open_head(folder, "cpu")
+    plain = head.generator.planes(head.w_plus)
+    assert head.paint is not None and 0 < (head.planes - plain).abs().sum()
+    again = runner.invoke(main, ["edit", str(folder), "--attr", "age-0.5", "--out", "young", "-q"])
+    assert again.exit_code == 0, again.output
+    young = hfinv.open_head(folder / "edits" / "young", "cpu")
+    assert torch.equal(young.paint.mask, head.paint.mask)
+    assert not torch.equal(young.planes, young.generator.planes(young.w_plus))
+
+
+def test_the_verb_tells_what_is_wrong_with_a_texture(tmp_path: Path) -> None:
+    from hfinv.cli import main
+
+    run, runner = inverted(tmp_path), CliRunner()
+    crop = run / "intake" / "crop.png"
+    Image.open(crop).resize((300, 200)).save(tmp_path / "wide.png")
+    for texture, said in ((crop, "nothing is painted"), (tmp_path / "wide.png", "300 x 200")):
+        result = runner.invoke(main, ["edit", str(run), "--texture", str(texture), "-q"])
+        assert result.exit_code == 3 and said in result.stderr
+    assert not (run / "edits").exists()
+
+
+def test_paint_needs_the_fit_that_it_was_made_for(head: Head) -> None:
+    grey = torch.zeros(1, 3, 64, 64)
+    paint = Paint(grey, torch.ones_like(grey[:, :1]), head.camera, head.w_plus)
+    change = replace(
+        editing.edit(head, {}), paint=paint, residual=torch.full_like(head.planes, 0.1)
+    )
+    folder = editing.keep(head, change, "grey")
+    assert torch.allclose(editing.load(folder, head).planes, head.planes + 0.1)
+    with pytest.raises(HfinvError, match="another head"):
+        editing.load(folder, replace(head, psnr=head.psnr + 1))
+
+
+def test_a_trained_direction_is_listed_and_followed(tmp_path: Path, monkeypatch) -> None:
+    from hfinv.cli import main
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    run, runner = inverted(tmp_path), CliRunner()
+    about = json.loads((run / "run.json").read_text())
+    width = hfinv.open_head(run, "cpu").w_plus.shape[-1]
+    vector = torch.linspace(-1, 1, width)
+    made = Trained("grin", "wide", about["inputs"]["generator"], vector, vector, {})
+    save_direction(made, beside(Path(about["generator"])))
+    listed = runner.invoke(main, ["edit", str(run), "--list"])
+    assert "grin" in listed.stdout and "smile" in listed.stdout
+    result = runner.invoke(main, ["edit", str(run), "--attr", "grin+1.5", "-q"])
+    assert result.exit_code == 0, result.output
+    moved = hfinv.open_head(result.stdout.strip(), "cpu").w_plus
+    before = hfinv.open_head(run, "cpu").w_plus
+    assert torch.allclose(moved, before + 1.5 * vector, atol=1e-5)
+    wrong = runner.invoke(main, ["edit", str(run), "--attr", "grim+1", "-q"])
+    assert wrong.exit_code == 2 and "`grin`" in wrong.stderr
+
+
 @pytest.mark.parametrize("words", [["--attr", "smile"], ["--attr", "smile+"], []])
 def test_the_verb_refuses_what_is_no_edit(tmp_path: Path, words: list[str]) -> None:
     from hfinv.cli import main
@@ -145,7 +225,6 @@ def test_the_verb_refuses_what_is_no_edit(tmp_path: Path, words: list[str]) -> N
 
 def inverted(tmp_path: Path) -> Path:
     """A run of the shortest schedule with a small untrained generator."""
-    import hfinv
     from hfinv.config import InvertConfig
     from hfinv.latent import LatentConfig
     from hfinv.tuning import TuningConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hfinv.errors import HfinvError, PhotoError, UsageError
 from hfinv.generators.checkpoint import save
 from hfinv.geometry import ShapeConfig
 from hfinv.latent import LatentConfig
-from hfinv.progress import Stage, Step
+from hfinv.progress import Stage, Step, Warned
 from hfinv.pseudoview import PseudoViewConfig
 from hfinv.pseudoview.occluded import OccludedConfig
 from hfinv.pseudoview.views import ViewsConfig
@@ -39,6 +40,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
     path = tmp_path_factory.mktemp("weights") / "toy.safetensors"
     save(generator, path)
     return InvertConfig(
+        report=False,
         generator=str(path),
         latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
         early=TuningConfig(steps=2, keep_cameras=4, keep_size=8),
@@ -119,8 +121,6 @@ def test_a_reopened_head_draws_the_last_fit_of_the_tuning_bit_for_bit(whole: Pat
 def test_a_changed_tuning_keeps_what_stands_before_it(
     whole: Path, config: InvertConfig, tmp_path: Path
 ) -> None:
-    import shutil
-
     shutil.copytree(whole, tmp_path / "run")
     heard: list[Stage | Step] = []
     changed = replace(config, tuning=replace(config.tuning, steps=2))
@@ -198,5 +198,33 @@ def test_the_last_tuning_starts_where_it_was_told_to(
     hfinv.invert(PHOTO, tmp_path / "run", still, device="cpu")
     run = Run.open(tmp_path / "run")
     early, last = (run.load(name, Tuned).weights for name in ("early", "tuning"))
-    name = next(n for n, w in early.items() if "shared" in n)
-    assert torch.equal(early[name], last[name]) is not restart
+    assert early["offset"].abs().sum() > 0
+    assert torch.equal(early["offset"], last["offset"]) is not restart
+
+
+def test_a_run_ends_with_its_report_which_the_same_call_keeps(
+    whole: Path, config: InvertConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    heard: list[Stage | Step] = []
+    told = replace(config, report=True)
+    hfinv.invert(PHOTO, tmp_path / "run", told, device="cpu", progress=heard.append)
+    assert states(heard)[-1] == ("report", "made")
+    before = outputs(tmp_path / "run")
+    assert b"<h1>f1.jpg" in before["report.html"] and "intake/photo.jpg" in before
+    hfinv.invert(PHOTO, tmp_path / "run", told, device="cpu", progress=heard.append)
+    assert states(heard)[-1] == ("report", "kept") and outputs(tmp_path / "run") == before
+
+
+def test_a_report_that_fails_costs_no_head(
+    whole: Path, config: InvertConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*words: object, **more: object) -> None:
+        raise MemoryError("no room")
+
+    shutil.copytree(whole, tmp_path / "run")
+    monkeypatch.setattr("hfinv.report.gather", fail)
+    heard: list[Stage | Step | Warned] = []
+    told = replace(config, report=True)
+    head = hfinv.invert(PHOTO, tmp_path / "run", told, device="cpu", progress=heard.append)
+    assert [r for r in heard if isinstance(r, Warned)] and head.render().pixels.shape == (64, 64, 3)

@@ -18,7 +18,15 @@ from hfinv.terms import OutlineTerm, PictureTerm
 from hfinv.tuning import TuningConfig, tune
 
 CAMERAS = look_at(torch.tensor([0.0, 0.3, -0.3, 0.6]))
-PLAIN = TuningConfig(steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0, views_together=3)
+PLAIN = TuningConfig(
+    variables="weights",
+    steps=30,
+    learning_rate=0.05,
+    colour=2.0,
+    keep_views=0.0,
+    views_together=3,
+    views_every=1,
+)
 BLUE = torch.tensor([-0.2, -0.1, 0.4])
 
 

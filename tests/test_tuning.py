@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
 from hfinv.tuning import TuningConfig, tune
 
-PLAIN = TuningConfig(steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
+PLAIN = TuningConfig(variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_the_weights_that_are_kept_draw_the_fit_that_is_told(
 ) -> None:
     tuned = tune(ball, perceptual, face, pivot_of(ball, face), PLAIN)
     again = Ball(edge=0.01)
-    again.load_state_dict({k: v.float() for k, v in tuned.weights.items()})
+    again.change(tuned.weights)
     drawn = again.render(again.planes(tuned.w_plus), tuned.w_plus, tuned.camera, background=0.0)
     assert torch.equal(drawn.image.clamp(-1, 1), tuned.fit)
 
@@ -64,7 +65,7 @@ def test_the_weights_that_are_kept_draw_the_fit_that_is_told(
 def test_holding_the_other_views_holds_the_generator_back(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
-    held = TuningConfig(steps=30, learning_rate=0.05, keep_views=100.0, keep_size=16)
+    held = replace(PLAIN, keep_views=100.0, keep_size=16)
     free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
     kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), held)
     assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
@@ -73,14 +74,7 @@ def test_holding_the_other_views_holds_the_generator_back(
 def test_locality_holds_latents_near_the_pivot(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
-    config = TuningConfig(
-        steps=30,
-        learning_rate=0.05,
-        keep_views=0.0,
-        locality=100.0,
-        locality_every=1,
-        locality_step=1.0,
-    )
+    config = replace(PLAIN, locality=100.0, locality_every=1, locality_step=1.0)
     free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
     kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), config)
     assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
@@ -100,3 +94,18 @@ def test_no_steps_leave_the_generator_as_it_is(
 ) -> None:
     tuned = tune(ball, perceptual, face, pivot_of(ball, face), TuningConfig(steps=0))
     assert tuned.weights["paint"].abs().sum() == 0
+
+
+def test_an_offset_of_the_planes_takes_what_the_photo_has_of_its_own(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    """The ball's planes hold its tint: with its paint all but frozen, the offset must find the tint of the face."""
+    config = replace(PLAIN, variables="planes", steps=80, plane_rate=0.5, learning_rate=1e-6)
+    pivot = pivot_of(ball, face)
+    pivot = replace(pivot, w_plus=pivot.w_plus + torch.tensor([0.1, -0.1, 0, 0, 0, 0, 0, 0]))
+    tuned = tune(ball, perceptual, face, pivot, config)
+    there = ball.planes(pivot.w_plus).mean((0, 1, 3, 4))
+    assert torch.allclose(there, torch.tensor([0.25, -0.2, 0.1]), atol=0.03)
+    assert set(tuned.weights) == {"offset", "paint"} and tuned.psnr > 30
+    away = ball.planes(pivot.w_plus + 1) - ball.planes(pivot.w_plus)
+    torch.testing.assert_close(away, torch.ones_like(away))  # an edit moves as it would without

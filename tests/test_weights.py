@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from official_examples import thin_file  # noqa: E402
 
 from hfinv.camera import look_at
 from hfinv.cli import main
-from hfinv.generators.checkpoint import load
+from hfinv.generators.checkpoint import load, save
 
 
 def run(*words: str | Path, code: int = 0) -> Result:
@@ -44,6 +45,16 @@ def test_info_tells_the_card_of_an_official_file(official: Path) -> None:
 def test_info_tells_of_the_bundled_generator() -> None:
     assert "halves" not in run("weights", "info", "heads").stdout
     assert json.loads(run("weights", "info", "heads", "--json").stdout)["family"] == "heads"
+
+
+def test_info_cannot_be_made_to_steer_the_terminal(official: Path, tmp_path: Path) -> None:
+    made = load(official)
+    made.card = replace(made.card, licence="free\x1b[2J\nsha256           0000")
+    save(made, tmp_path / "a.safetensors")
+    lines = run("weights", "info", tmp_path / "a.safetensors").stdout.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert [line for line in lines if line.startswith("sha256")] == [lines[1]]
+    assert "seen from        all around" in lines
 
 
 def test_convert_gives_a_file_that_draws_the_same_and_tells_where_it_is_from(

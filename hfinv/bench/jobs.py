@@ -68,7 +68,7 @@ def work(job: Job, progress: Progress = ignore) -> dict[str, Any]:
     from hfinv.config import load_settings
     from hfinv.pipeline import invert
 
-    assignments = job.assignments
+    assignments = ("report=false", *job.assignments)
     if job.camera is not None:
         assignments += (f"intake.camera={job.camera}",)
     settings = load_settings(job.recipe, job.config_file, assignments)

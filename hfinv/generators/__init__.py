@@ -61,6 +61,12 @@ def locate(name_or_path: str | Path) -> Path:
     raise WeightsError(f"unknown generator {name!r}", _nearest(name, BUNDLED))
 
 
+def lasting(name_or_path: str | Path) -> str:
+    """What names the same generator from any folder: a bundled name, or an absolute path."""
+    name = str(name_or_path)
+    return name if name in BUNDLED else str(Path(name).absolute())
+
+
 def load_generator(name_or_path: str | Path, device: torch.device | str = "cpu") -> Generator:
     """A generator, ready to render: evaluation mode, weights frozen.
 

@@ -8,20 +8,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from hfinv.errors import WeightsError
-from hfinv.generators.official import IGNORED, UNKNOWN_SIZE, Found, found_in
-from hfinv.generators.stored import STORAGES, Source, StoredTensor, ZipStorage
+from hfinv.generators.official import IGNORED, UNKNOWN_SIZE, Found, check_tensors, found_in, plain
+from hfinv.generators.stored import (
+    BROKEN,
+    STORAGES,
+    Source,
+    StoredTensor,
+    ZipStorage,
+    entry_of,
+    printable,
+)
 from hfinv.generators.unpickle import read_pickle, storage_type
 
 HEAD = 9
 """Bytes that tell a file's format."""
-LARGEST_INDEX = 64_000_000
+LARGEST_INDEX = 16_000_000
 """Bytes of the pickle in a `.pt` file, which holds no numbers."""
+LARGEST_LISTING = 2_000_000
+"""Bytes that an archive may take to list its parts; a generator's takes about 30 thousand."""
+LARGEST_HEADER = 1_000_000
+"""Bytes of a safetensors file's header; the bundled generator's takes about 50 thousand."""
+LARGEST_ARGUMENTS = 1_000_000
+"""Bytes of the JSON beside a state dict."""
 WRAPPERS = ("state_dict", "model_state_dict", "params", "g_ema")
 """Where programs put a state dict within a dictionary."""
 ARGUMENTS_HINT = (
@@ -69,20 +84,15 @@ def read_official(path: Path) -> Iterator[Found]:
 
 
 def _in_archive(source: Source, path: Path) -> Found:
-    try:
-        archive = zipfile.ZipFile(source.file)
-        index = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        if len(index) != 1:
-            raise source.damaged("it is an archive, but not one of torch")
-        info, folder = archive.getinfo(index[0]), index[0].removesuffix("data.pkl")
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size > LARGEST_INDEX:
-            raise source.refuse("its index is compressed or too large")
-        data = archive.read(info)
-        order = f"{folder}byteorder"
-        if order in archive.namelist() and archive.read(order) != b"little":
-            raise source.refuse("its numbers have the other byte order")
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise source.damaged(str(error) or "it is no archive") from error
+    archive = _listed(source)
+    index = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(index) != 1:
+        raise source.damaged("it is an archive, but not one of torch")
+    folder = index[0].removesuffix("data.pkl")
+    data = entry_of(archive, index[0], LARGEST_INDEX, source, exactly=False)
+    order = f"{folder}byteorder"
+    if order in archive.NameToInfo and entry_of(archive, order, 6, source, False) != b"little":
+        raise source.refuse("its numbers have the other byte order")
 
     def kept(told: Any) -> ZipStorage:
         kind, numel = storage_type(told, source)
@@ -90,7 +100,45 @@ def _in_archive(source: Source, path: Path) -> Found:
 
     root = read_pickle(Source(BytesIO(data), len(data), source.name), persistent=kept)
     state = _state_dict(root)
-    return found_in(root, source) if state is None else described(state, path)
+    if state is None:
+        return found_in(root, source)
+    check_tensors(state, source)
+    return described(state, path)
+
+
+class _Guarded:
+    """A file whose reads are short for as long as `most` says so.
+
+    Args:
+        file: any.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.most: int | None = LARGEST_LISTING
+
+    def read(self, count: int = -1) -> bytes:
+        """As the file's."""
+        if self.most is None:
+            return self.file.read(count)
+        found = self.file.read(count if 0 <= count <= self.most else self.most + 1)
+        if len(found) > self.most:
+            raise ValueError("its listing is too long")
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def _listed(source: Source) -> zipfile.ZipFile:
+    """An archive, opened. Python reads its listing whole, however long it is said to be."""
+    guarded = _Guarded(source.file)
+    try:
+        archive = zipfile.ZipFile(guarded)
+    except BROKEN as error:
+        raise source.damaged(str(error) or "it is no archive") from error
+    guarded.most = None
+    return archive
 
 
 def _state_dict(root: Any) -> dict[str, StoredTensor] | None:
@@ -103,8 +151,43 @@ def _state_dict(root: Any) -> dict[str, StoredTensor] | None:
 
 
 def _in_safetensors(path: Path) -> Found:
-    with safe_open(path, "pt") as file:
-        return described({name: file.get_tensor(name) for name in file.keys()}, path)
+    return described(tensors_of(path), path)
+
+
+def open_safetensors(path: Path) -> safe_open:
+    """A safetensors file, opened.
+
+    Raises:
+        WeightsError: it is none, or its header is longer than any generator's.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        if length <= LARGEST_HEADER:
+            return safe_open(path, "pt")
+        reason: Exception | None = None
+    except (SafetensorError, OSError) as error:
+        reason = error
+    raise WeightsError(
+        f"`{path}` is not a safetensors file, or it is cut off",
+        "give a `.safetensors` file that hfinv wrote; if it was downloaded, download it again",
+    ) from reason
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, by name.
+
+    Raises:
+        WeightsError: as `open_safetensors`, or one of them is of a type that torch has not.
+    """
+    try:
+        with open_safetensors(path) as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, AttributeError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"the tensors of `{path}` cannot be read: {printable(str(error))}",
+            "make or download the file again",
+        ) from error
 
 
 def arguments_path(path: Path) -> Path:
@@ -124,15 +207,15 @@ def described(state: dict[str, Any], path: Path) -> Found:
     """
     beside = arguments_path(path)
     try:
-        told = json.loads(beside.read_text(encoding="utf-8"))
+        told = _told(beside)
         arguments = dict(told["init_kwargs"])
         arguments["rendering_kwargs"] = dict(arguments["rendering_kwargs"])
         axes = told.get("plane_axes")
         return Found(
             {name: tensor for name, tensor in state.items() if name not in IGNORED},
             arguments,
-            int(told.get("neural_rendering_resolution", UNKNOWN_SIZE)),
-            None if axes is None else torch.tensor(axes),
+            told.get("neural_rendering_resolution", UNKNOWN_SIZE),
+            None if axes is None else torch.tensor(axes, dtype=torch.float64),
             bool(told.get("crop", True)),
         )
     except OSError as error:
@@ -140,7 +223,27 @@ def described(state: dict[str, Any], path: Path) -> Found:
             f"`{path}` holds tensors without a word on their generator, and there is no `{beside.name}` beside it",
             ARGUMENTS_HINT,
         ) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError) as error:
         raise WeightsError(
-            f"`{beside}` does not describe a generator: {error!r}", ARGUMENTS_HINT
+            f"`{beside}` does not describe a generator: {printable(repr(error))}", ARGUMENTS_HINT
         ) from error
+
+
+def _told(beside: Path) -> dict[str, Any]:
+    """What a JSON file says, if it is a file of a sensible size.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is too large, or no JSON object.
+        RecursionError: it nests too deeply.
+    """
+    if not beside.is_file():  # a pipe would wait, and a device never end
+        raise FileNotFoundError(beside)
+    with open(beside, "rb") as file:
+        text = file.read(LARGEST_ARGUMENTS + 1)
+    if len(text) > LARGEST_ARGUMENTS:
+        raise ValueError(f"it has more than {LARGEST_ARGUMENTS} bytes")
+    told = json.loads(text)
+    if type(told) is not dict:
+        raise ValueError("it is no object")
+    return plain(told, Source(BytesIO(), 0, str(beside)))

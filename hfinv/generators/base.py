@@ -9,6 +9,11 @@ from torch import Tensor
 
 from hfinv.camera import Camera
 
+BACKDROPS = ("plain", "white", "planes", "network")
+"""What `Card.backdrop` may be."""
+FRAMINGS = ("eg3d", "panohead", "frontal", "none")
+"""What `Card.framing` may be."""
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -51,7 +56,7 @@ class Card:
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """By how much its training cameras were off, in the mean, world units; see `PanoHead.camera_offset`."""
     backdrop: str = "plain"
-    """What is behind the head: "plain", whatever grey is asked for; "planes", a background that the planes hold as
+    """What is behind the head: "plain", whatever grey is asked for; "white", always; "planes", a background that the planes hold as
     well; "network", one that is painted behind, and that a grey can replace."""
     framing: str = "eg3d"
     """How its training photos were cropped: "eg3d" or "panohead" for faces; "frontal" for faces that no detector of
@@ -77,7 +82,7 @@ class Rendering:
 class Generator(Protocol):
     """A 3D GAN: z -> w -> planes -> pictures.
 
-    Also a `torch.nn.Module`. No call draws random numbers.
+    Also a `torch.nn.Module`, and a `hfinv.generators.tunable.Tunable` if it is to be tuned. No call draws random numbers.
     """
 
     card: Card

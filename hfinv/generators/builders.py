@@ -158,7 +158,7 @@ MADE = {("collections", "OrderedDict"), ("dnnlib.util", "EasyDict"), ("dnnlib", 
 KNOWN = (
     {("torch", name) for name in STORAGES}
     | {("torch", str(dtype).removeprefix("torch.")) for dtype in STORAGES.values()}
-    | {("numpy", "ndarray")}
+    | {("numpy", "ndarray"), ("torch.nn.parameter", "Parameter")}
 )
 """Names that are only mentioned."""
 

@@ -8,16 +8,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hfinv.errors import WeightsError
 from hfinv.generators import family
-from hfinv.generators.archive import HEAD, arguments_path, kind_of, read_official
-from hfinv.generators.base import Card, Factor, Generator
+from hfinv.generators.archive import (
+    HEAD,
+    arguments_path,
+    kind_of,
+    open_safetensors,
+    read_official,
+    tensors_of,
+)
+from hfinv.generators.base import BACKDROPS, FRAMINGS, Card, Factor, Generator
 from hfinv.generators.official import card_of
-from hfinv.generators.stored import StoredTensor, value
+from hfinv.generators.stored import StoredTensor, printable, value
 
 FORMAT = "hfinv generator 1"
 """Marks our files; the number grows when older code could not read them."""
@@ -26,6 +33,9 @@ ENTRY = "hfinv"
 generator must give the same bytes."""
 NAMED = 3
 """How many tensor names an error lists."""
+MOST = {"mapping_layers": 64, "num_ws": 64, "plane_depth": 64, "channel_base": 2**20}
+LARGEST_SIZE, LARGEST_NUMBER = 2**13, 1e6
+"""More than any card says."""
 
 
 def save(generator: Generator, path: Path, half: bool = True) -> None:
@@ -69,9 +79,11 @@ def load(path: Path) -> Generator:
     """
     if is_official(path):
         return _load_official(path)
-    card, state = _read(path)
+    card, state = read_card(path), tensors_of(path)
+    with torch.device("meta"):  # a card may ask for more memory than there is
+        _check_fit(_built(card, path), state, path)
     generator = _built(card, path)
-    _fit(generator, state, path)
+    generator.load_state_dict(state)
     return generator.eval().requires_grad_(False)
 
 
@@ -91,9 +103,10 @@ def _load_official(path: Path) -> Generator:
 def _built(card: Card, path: Path) -> Generator:
     try:
         return family(card.family)(card)
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, LookupError, ValueError, RuntimeError, AttributeError) as error:
         raise WeightsError(
-            f"the card of `{path}` does not describe a generator of family {card.family!r}: {error}",
+            f"the card of `{path}` does not describe a generator of family {card.family!r}:"
+            f" {printable(str(error))}",
             "it was made by another version of hfinv; make or download it again",
         ) from error
 
@@ -111,7 +124,9 @@ def is_official(path: Path) -> bool:
         raise _missing(path) from error
     if kind != "safetensors":
         return True
-    return arguments_path(path).is_file() and ENTRY not in (_opened(path).metadata() or {})
+    if not path.is_file():
+        raise _missing(path)
+    return arguments_path(path).is_file() and ENTRY not in (open_safetensors(path).metadata() or {})
 
 
 def read_card(path: Path) -> Card:
@@ -119,7 +134,7 @@ def read_card(path: Path) -> Card:
     if is_official(path):
         with read_official(path) as found:
             return card_of(found, path.stem)
-    with _opened(path) as file:
+    with open_safetensors(path) as file:
         return _card(file.metadata(), path)
 
 
@@ -130,24 +145,6 @@ def file_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _missing(path) from error
-
-
-def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
-    with _opened(path) as file:
-        card = _card(file.metadata(), path)
-        return card, {name: file.get_tensor(name) for name in file.keys()}
-
-
-def _opened(path: Path) -> safe_open:
-    if not Path(path).is_file():
-        raise _missing(path)
-    try:
-        return safe_open(path, "pt")
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"`{path}` is not a safetensors file, or it is cut off",
-            "give a `.safetensors` file that hfinv wrote; if it was downloaded, download it again",
-        ) from error
 
 
 def _missing(path: Path) -> WeightsError:
@@ -162,21 +159,58 @@ def _card(metadata: dict[str, str] | None, path: Path) -> Card:
             values = entry["card"]
             factors = tuple(Factor(**factor) for factor in values["factors"])
             points = {key: tuple(values[key]) for key in ("pivot", "offset") if key in values}
-            return Card(**values | points | {"factors": factors})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+            card = Card(**values | points | {"factors": factors})
+            check_card(card)
+            return card
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise WeightsError(
-            f"the card of `{path}` cannot be read: {error}", "make or download the file again"
+            f"the card of `{path}` cannot be read: {printable(str(error))}",
+            "make or download the file again",
         ) from error
     raise WeightsError(
-        f"`{path}` is not a generator of hfinv: its format is {found!r}, expected {FORMAT!r}",
-        "give a file that `hfinv train generator` or `checkpoint.save` wrote",
+        f"`{path}` is not a generator of hfinv: its format is {printable(repr(found))}, expected {FORMAT!r}",
+        "give a file that `hfinv train generator` or `hfinv weights convert` wrote, or the arguments of an"
+        f" official state dict as `{arguments_path(path).name}` beside it",
     )
 
 
-def _fit(generator: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Copy the weights into the generator, if they are exactly its own."""
-    _check_fit(generator, state, path)
-    generator.load_state_dict(state)
+def check_card(card: Card) -> None:
+    """Refuse a card that describes no generator, before one is built by it.
+
+    Raises:
+        ValueError, TypeError, OverflowError: a value is of another kind, or beyond any that a generator has.
+        WeightsError: there is no such family.
+    """
+    sizes = {"image_size": card.image_size, "num_ws": card.num_ws, "w_dim": card.w_dim}
+    for name, size in (sizes | _integers(card.arguments)).items():
+        most = MOST.get(name.rpartition(" ")[2], LARGEST_SIZE)
+        if type(size) is not int or not 0 <= size <= most:
+            raise ValueError(f"{name} is {size!r}, expected 0 to {most}")
+    family(card.family)
+    numbers = (card.box, card.radius, card.focal, card.yaw_range, *card.pivot, *card.offset)
+    if len(numbers) != 10 or not all(abs(float(number)) < LARGEST_NUMBER for number in numbers):
+        raise ValueError("its box, cameras or pivot are no sensible numbers")
+    for name in ("name", "family", "licence", "made", "backdrop", "framing"):
+        if type(getattr(card, name)) is not str:
+            raise TypeError(f"{name} is no text")
+    if card.framing not in FRAMINGS or card.backdrop not in BACKDROPS:
+        raise ValueError(f"{card.framing!r} photos before {card.backdrop!r} are not known")
+
+
+def _integers(arguments: dict) -> dict[str, int]:
+    """The whole numbers among arguments, those in lists as well."""
+    found: dict[str, int] = {}
+    for name, value in arguments.items():
+        several = value if isinstance(value, (list, tuple)) else [value]
+        found |= {f"{i} of {name}": v for i, v in enumerate(several) if type(v) is int}
+    return found
 
 
 def _check_fit(generator: nn.Module, state: dict[str, Tensor | StoredTensor], path: Path) -> None:
@@ -190,7 +224,8 @@ def _check_fit(generator: nn.Module, state: dict[str, Tensor | StoredTensor], pa
     ]
     for what, names in (("lacks", missing), ("has unknown", unknown), ("does not fit:", misshaped)):
         if names:
-            listed = ", ".join(sorted(names)[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            listed = printable(", ".join(sorted(names)[:NAMED]))
+            listed += ", ..." if len(names) > NAMED else ""
             raise WeightsError(
                 f"`{path}` {what} {listed} ({len(names)} of {len(own)} tensors)",
                 "the file is damaged or of another version of hfinv; make or download it again",

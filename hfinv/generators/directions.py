@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hfinv.errors import UsageError
+from hfinv.errors import UsageError, WeightsError
 from hfinv.generators.base import Generator
 
 SAMPLES = 8192
@@ -56,6 +57,8 @@ class Directions:
     """[N, 2], how far each may be followed down and up, in standard deviations."""
     explained: float
     """Share of the variance of w that the regression explains, in [0, 1]; the rest is not linear."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Names and files of trained directions that belong to another generator."""
 
     def along(self, name: str, amount: float = 1.0) -> Tensor:
         """[D], what to add to w for `amount` standard deviations of a factor.
@@ -70,10 +73,14 @@ class Directions:
 
         Raises:
             UsageError: there is none of that name; the hint names the nearest.
+            WeightsError: there is one, but for another generator.
         """
         if name not in self.names:
+            for refused, path in self.refused:
+                if refused == name:
+                    raise another(name, path)
             near = difflib.get_close_matches(name, self.names, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"groups are {', '.join(GROUPS)}"
+            hint = f"did you mean `{near[0]}`?" if near else "`hfinv edit RUN --list` names them"
             raise UsageError(f"this generator has no direction `{name}`", hint)
         return self.names.index(name)
 
@@ -86,6 +93,14 @@ class Directions:
         if name not in GROUPS:
             raise UsageError(f"there is no group `{name}`", f"groups are {', '.join(GROUPS)}")
         return tuple(n for n in self.names if n.startswith(GROUPS[name]))
+
+
+def another(name: str, path: str | Path) -> WeightsError:
+    """What to say of a trained direction that belongs to another generator."""
+    return WeightsError(
+        f"the direction `{name}` at `{path}` was trained for another generator",
+        "train it for this one: `hfinv direction train`",
+    )
 
 
 @torch.no_grad()
@@ -103,7 +118,7 @@ def directions(generator: Generator, samples: int = SAMPLES) -> Directions:
     if not factors:
         raise UsageError(
             f"the generator {generator.card.name!r} has no labelled factors",
-            "use a labelled generator, such as `heads`",
+            "train one: `hfinv direction train`",
         )
     mean = generator.mean_latent()
     # Each z beside its negative: the sample's mean is then exactly 0, and even terms cannot leak into B.

@@ -20,6 +20,7 @@ from hfinv.generators.base import Card, Rendering
 from hfinv.generators.raymarch import RayOptions, render_rays
 from hfinv.generators.superresolution import FEATURES, FORMS, SuperResolution
 from hfinv.generators.triplane import Decoder, sample_planes
+from hfinv.generators.tunable import Tunable
 
 PLANE_SIDE = 256
 """Texels along a side of every official plane."""
@@ -88,7 +89,7 @@ class OfficialImages:
     """[B, 1, h, h], along the unit ray, world units."""
 
 
-class EG3D(nn.Module):
+class EG3D(Tunable):
     """The generator; implements `hfinv.generators.base.Generator`.
 
     Args:
@@ -96,6 +97,7 @@ class EG3D(nn.Module):
     """
 
     Architecture = Architecture
+    PLANE_MAKERS = ("backbone.",)
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -157,7 +159,8 @@ class EG3D(nn.Module):
         self, w_plus: Tensor, noise_mode: str = "const", rng: torch.Generator | None = None
     ) -> Tensor:
         """[B, L, D] -> [B, 3, 32, 256, 256]; see `Synthesis` for the noise."""
-        return self.backbone.synthesis(w_plus, noise_mode, rng).unflatten(1, (3, -1))
+        planes = self.backbone.synthesis(w_plus, noise_mode, rng)
+        return self.moved(planes.unflatten(1, (3, -1)))
 
     def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """What lies at points in space.
@@ -343,5 +346,5 @@ def official_card(
         num_ws=2 * (PLANE_SIDE.bit_length() - 1) - 2,
         w_dim=arguments["w_dim"],
         yaw_range=yaw_range,
-        backdrop="plain" if architecture.white_back else "planes",
+        backdrop="white" if architecture.white_back else "planes",
     )

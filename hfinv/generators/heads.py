@@ -22,6 +22,7 @@ from hfinv.generators.raymarch import (
     render_rays,
 )
 from hfinv.generators.triplane import Decoder, sample_planes
+from hfinv.generators.tunable import Tunable
 
 PLANES = 4
 """XY of the front, XZ, ZY, XY of the back: the order "halves"."""
@@ -99,8 +100,10 @@ class Upsampler(nn.Module):
         return self.block1(features, picture, rows, noise_mode="none")[1]
 
 
-class Heads(nn.Module):
+class Heads(Tunable):
     """The bundled generator; implements `hfinv.generators.base.Generator`."""
+
+    PLANE_MAKERS = ("mapping.", "backbone.", "shared")
 
     def __init__(self, card: Card) -> None:
         """
@@ -157,7 +160,7 @@ class Heads(nn.Module):
     def planes(self, w_plus: Tensor) -> Tensor:
         """[B, L, D] -> [B, 4, C, h, h]."""
         planes = self.shared + self.backbone(w_plus, noise_mode="none")
-        return planes.unflatten(1, (PLANES, -1))
+        return self.moved(planes.unflatten(1, (PLANES, -1)))
 
     def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Colour features and density of points in space.

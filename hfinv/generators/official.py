@@ -14,10 +14,10 @@ from hfinv.camera import FFHQ_FOCAL, look_at
 from hfinv.errors import WeightsError
 from hfinv.generators.base import Card
 from hfinv.generators.builders import Thing
-from hfinv.generators.eg3d import official_card
+from hfinv.generators.eg3d import LABEL, official_card
 from hfinv.generators.panohead import CROP, PanoHeadArchitecture, offset_mapping
-from hfinv.generators.stored import Blob, Source, StoredTensor, value
-from hfinv.generators.triplane import PLANE_ORDERS
+from hfinv.generators.stored import Blob, Source, StoredTensor, printable, value
+from hfinv.generators.triplane import DECODED, PLANE_ORDERS
 
 IGNORED = {"dataset_label_std"}
 """Tensors that training kept beside the weights."""
@@ -25,6 +25,10 @@ MOST_PARTS = 5000
 """Modules and tensors of one generator; an official one has about 300."""
 DEEPEST = 12
 """Modules within modules."""
+LONGEST_CODE = 1_000_000
+"""Bytes of the source text of a class; the official ones have up to 40 thousand."""
+MOST_AXES_BYTES = 27 * 8
+"""Of three matrices."""
 MOST_VALUES = 10_000
 """Values of all arguments together."""
 CARS_FOCAL = 1.7074
@@ -65,27 +69,56 @@ def found_in(root: Any, source: Source) -> Found:
             "give an official EG3D or PanoHead file, or a state dict with its arguments as JSON beside it",
         )
     tensors = dict(_tensors(thing, source))
-    arguments = _plain(thing.state.get("_init_kwargs", {}), source)
-    live = _plain(thing.state.get("rendering_kwargs", {}), source)
+    check_tensors(tensors, source)
+    arguments = _dictionary(plain(thing.state.get("_init_kwargs", {}), source), source)
+    own = _dictionary(arguments.get("rendering_kwargs") or {}, source)
+    live = _dictionary(plain(thing.state.get("rendering_kwargs", {}), source), source)
     for key in ("z_dim", "c_dim", "w_dim"):
-        arguments.setdefault(key, thing.state.get(key))
-    arguments["rendering_kwargs"] = arguments.get("rendering_kwargs", {}) | live
+        arguments.setdefault(key, plain(thing.state.get(key), source))
+    arguments["rendering_kwargs"] = own | live
     renderer = thing.state["_modules"].get("renderer")
     axes, crops = None, True
     if isinstance(renderer, Thing):
-        stored = renderer.state.get("plane_axes")
-        axes = stored.read() if isinstance(stored, StoredTensor) else None
-        crops = _mentions(renderer.code, "triplane_crop")
-    size = thing.state.get("neural_rendering_resolution", UNKNOWN_SIZE)
+        axes = _axes(renderer.state.get("plane_axes"), source)
+        crops = _mentions(renderer.code, "triplane_crop", source)
+    size = plain(thing.state.get("neural_rendering_resolution", UNKNOWN_SIZE), source)
     return Found(tensors, arguments, size, axes, crops)
 
 
-def _mentions(code: Blob | str | None, word: str) -> bool:
+def check_tensors(tensors: dict[str, StoredTensor | Tensor], source: Source) -> None:
+    """Refuse tensors that reach beyond their storages, or that take more memory than the file has bytes.
+
+    Raises:
+        WeightsError: the file's few numbers are said to be many.
+    """
+    stored = [tensor for tensor in tensors.values() if isinstance(tensor, StoredTensor)]
+    if len(stored) > MOST_PARTS:
+        raise source.refuse(f"it has more than {MOST_PARTS} tensors")
+    if sum(tensor.check(source) for tensor in stored) > source.size:
+        raise source.refuse("its tensors share their numbers, and are larger than the file")
+
+
+def _dictionary(found: Any, source: Source) -> dict[str, Any]:
+    if type(found) is not dict:
+        raise source.damaged("the arguments of its generator are no table")
+    return found
+
+
+def _axes(stored: Any, source: Source) -> Tensor | None:
+    if not isinstance(stored, StoredTensor):
+        return None
+    if stored.shape != (3, 3, 3) or stored.check(source) > MOST_AXES_BYTES:
+        raise source.damaged("the axes of its planes are no matrices")
+    return stored.read().float()
+
+
+def _mentions(code: Any, word: str, source: Source) -> bool:
     """Whether a source text has a word; a text that the file does not bring is taken to have it."""
-    if code is None:
-        return True
-    text = code.read().decode("utf-8", "replace") if isinstance(code, Blob) else code
-    return word in text
+    if isinstance(code, Blob):
+        if code.length > LONGEST_CODE:
+            raise source.refuse("the code that it brings along is too long")
+        return word.encode() in code.read()
+    return word in code if type(code) is str else True
 
 
 def _tensors(root: Thing, source: Source) -> Iterator[tuple[str, StoredTensor]]:
@@ -96,31 +129,40 @@ def _tensors(root: Thing, source: Source) -> Iterator[tuple[str, StoredTensor]]:
         seen += 1
         if depth > DEEPEST or seen > MOST_PARTS:
             raise source.refuse("its modules have no end")
-        hidden = thing.state.get("_non_persistent_buffers_set", ())
+        hidden = thing.state.get("_non_persistent_buffers_set") or set()
+        if type(hidden) not in (set, list, tuple):
+            raise source.damaged(f"the hidden buffers of a {thing.kind} are no names")
+        tables = {kind: _table(thing, kind, source) for kind in TABLES}
+        seen += sum(map(len, tables.values())) + len(hidden)
+        if seen > MOST_PARTS:  # a table that is empty but for its names takes time as well
+            raise source.refuse("its modules have no end")
         for kind in ("_parameters", "_buffers"):
-            for name, tensor in _table(thing, kind, source).items():
+            for name, tensor in tables[kind].items():
                 if tensor is None or (kind == "_buffers" and name in hidden):
                     continue
                 if not isinstance(tensor, StoredTensor):
                     raise source.damaged(f"`{prefix}{name}` is not a tensor")
                 if name not in IGNORED:
-                    storage = tensor.storage.unpacked()
-                    tensor.check(storage.numel, source)
                     yield prefix + name, tensor
-                seen += 1
-        for name, child in _table(thing, "_modules", source).items():
+        for name, child in tables["_modules"].items():
             if isinstance(child, Thing):
                 waiting.append((f"{prefix}{name}.", child, depth + 1))
 
 
+TABLES = ("_parameters", "_buffers", "_modules")
+
+
 def _table(thing: Thing, kind: str, source: Source) -> dict[str, Any]:
+    """What a module has of a kind, by name."""
     table = thing.state.get(kind, {})
-    if type(table) is not dict or not all(type(name) is str for name in table):
+    if type(table) is not dict or len(table) > MOST_PARTS:
         raise source.damaged(f"the {kind} of a {thing.kind} are no table")
+    if not all(type(name) is str for name in table):
+        raise source.damaged(f"the {kind} of a {thing.kind} have no names")
     return table
 
 
-def _plain(value: Any, source: Source) -> Any:
+def plain(value: Any, source: Source) -> Any:
     """A copy that JSON can hold; anything else in it becomes None.
 
     Raises:
@@ -160,9 +202,9 @@ def card_of(found: Found, name: str) -> Card:
             return _panohead_card(found, name)
         order = plane_order(found.plane_axes, "eg3d")
         card = official_card(name, found.arguments, found.ray_size, plane_order=order)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise WeightsError(
-            f"the arguments of `{name}` do not describe an EG3D or a PanoHead: {error!r}",
+            f"the arguments of `{name}` do not describe an EG3D or a PanoHead: {printable(repr(error))}",
             "give an official file, or one that was tuned from it",
         ) from error
     return replace(card, licence=LICENCE, **_domain(card))
@@ -182,18 +224,58 @@ LIMITS = {
     "ray size": (4, 2048),
 }
 """Least and most of what decides how large a network and its pictures are."""
+RANGES = {
+    "box_warp": (1e-3, 1e3),
+    "avg_camera_radius": (1e-3, 1e3),
+    "c_scale": (-1e6, 1e6),
+    "decoder_lr_mul": (1e-6, 1e6),
+    "sr_num_fp16_res": (0, 100),
+    "ray_start": (0, 1e4),
+    "ray_end": (0, 1e4),
+}
+"""Least and most of other numbers."""
+FLAGS = (
+    "white_back",
+    "disparity_space_sampling",
+    "sr_antialias",
+    "c_gen_conditioning_zero",
+    "use_torgb_raw",
+    "use_background",
+)
+CHOICES = {
+    "c_dim": (0, LABEL),
+    "clamp_mode": ("softplus",),
+    "superresolution_noise_mode": ("none", "const", "random"),
+    "decoder_activation": tuple(DECODED),
+}
 
 
 def _check_arguments(found: Found) -> None:
-    """Refuse numbers that no generator has, before one is built by them."""
+    """Refuse what no generator has, before one is built by it."""
     told = found.arguments | found.arguments["rendering_kwargs"]
     told = told | found.arguments.get("mapping_kwargs", {}) | {"ray size": found.ray_size}
     for key, (least, most) in LIMITS.items():
         if key in told and not (type(told[key]) is int and least <= told[key] <= most):
-            raise ValueError(f"{key} is {told[key]!r}, expected {least} to {most}")
-    for key in ("box_warp", "avg_camera_radius"):
-        if not 0 < float(told.get(key, 1)) < 1000:
-            raise ValueError(f"{key} is {told[key]!r}")
+            raise _unfit(key, told[key], f"{least} to {most}")
+    ends = [told.get("ray_start"), told.get("ray_end")]
+    for key, (least, most) in RANGES.items():
+        if key not in told or (key.startswith("ray_") and ends == ["auto", "auto"]):
+            continue
+        if not (type(told[key]) in (int, float) and least <= told[key] <= most):
+            raise _unfit(key, told[key], f"{least:g} to {most:g}")
+    for key in FLAGS:
+        if told.get(key) not in (None, False, True):
+            raise _unfit(key, told[key], "true or false")
+    for key, choices in CHOICES.items():
+        if key in told and told[key] not in choices:
+            raise _unfit(key, told[key], "one of " + ", ".join(map(str, choices)))
+    pivot = told.get("avg_camera_pivot", [0, 0, 0])
+    if len(pivot) != 3 or not all(type(x) in (int, float) and abs(x) <= 1e3 for x in pivot):
+        raise _unfit("avg_camera_pivot", pivot, "three numbers")
+
+
+def _unfit(key: str, found: Any, expected: str) -> ValueError:
+    return ValueError(f"{key} is {printable(repr(found), 60)}, expected {expected}")
 
 
 @torch.no_grad()
@@ -205,14 +287,16 @@ def _mean_offset(found: Found, card: Card) -> tuple[float, float, float]:
     if not held:
         return card.offset
     network = offset_mapping(arguments["z_dim"], arguments["c_dim"])
-    state = {key.removeprefix(prefix): value(tensor).float() for key, tensor in held.items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError("the network of its camera offset does not fit") from error
+    shapes = {prefix + key: tensor.shape for key, tensor in network.state_dict().items()}
+    if shapes != {key: tensor.shape for key, tensor in held.items()}:
+        raise ValueError("the network of its camera offset does not fit")
+    network.load_state_dict({k.removeprefix(prefix): value(t).float() for k, t in held.items()})
     label = look_at(0.0, 0.0, card.radius, card.pivot, card.focal).label()
     z = torch.zeros(1, arguments["z_dim"])
-    return tuple(network(z, label * arguments["label_scale"])[0, 0].tolist())
+    offset = network(z, label * arguments["label_scale"])[0, 0]
+    if not offset.isfinite().all():
+        raise ValueError("the network of its camera offset gives no numbers")
+    return tuple(offset.tolist())
 
 
 def _domain(card: Card) -> dict[str, Any]:
@@ -264,7 +348,9 @@ def plane_order(axes: Tensor | None, default: str) -> str:
         return default
     if axes.shape != (3, 3, 3) or not axes.isfinite().all():
         raise ValueError("the axes of its planes are no matrices")
-    inverse = torch.linalg.inv(axes.double())
+    inverse, singular = torch.linalg.inv_ex(axes.double())
+    if singular.any():
+        raise ValueError("the axes of its planes are not those of the world")
     places = inverse.abs().argmax(1)  # [plane, coordinate], which world axis it is
     if not torch.equal(inverse, torch.zeros_like(inverse).scatter(1, places[:, None], 1.0)):
         raise ValueError("the axes of its planes are not those of the world")

@@ -94,7 +94,7 @@ class PanoHead(EG3D):
         """[B, L, D] -> [B, 3 * depth, 32, h, h], the slices of a plane one after the other."""
         image = self.backbone.synthesis(w_plus, noise_mode, rng)
         slices = image.unflatten(1, (3, FEATURES, -1)).transpose(2, 3)  # [B, 3, depth, 32, h, h]
-        return slices.flatten(1, 2)
+        return self.moved(slices.flatten(1, 2))
 
     def _centred(self, features: Tensor) -> Tensor:
         return super()._centred(features) if self.architecture.activation == "sigmoid" else features

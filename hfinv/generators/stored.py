@@ -6,6 +6,7 @@ storage of a `.pt` file is an entry of a zip archive.
 
 from __future__ import annotations
 
+import codecs
 import math
 import struct
 import zipfile
@@ -35,6 +36,8 @@ MOST_AXES = 8
 """More axes than any tensor of a generator has."""
 COUNT = struct.Struct("<q")
 """The number of items that stands before a storage's data."""
+LONGEST_SAYING = 300
+"""Characters of a file's own words within an error."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,21 @@ class Source:
     def refuse(self, reason: str) -> WeightsError:
         """The error that says why this file is not read."""
         return WeightsError(
-            f"`{self.name}` is refused: {reason}",
+            f"`{self.name}` is refused: {printable(reason)}",
             "only take weights from their authors; `hfinv weights list` names the files that are known",
         )
 
     def damaged(self, reason: str) -> WeightsError:
         """The error for a file that is not whole."""
         return WeightsError(
-            f"`{self.name}` is damaged or cut off: {reason}", "copy or download it again"
+            f"`{self.name}` is damaged or cut off: {printable(reason)}", "copy or download it again"
         )
+
+
+def printable(text: str, most: int = LONGEST_SAYING) -> str:
+    """What a file says, without what would steer a terminal, and not more than a sentence of it."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])
+    return shown + "..." if len(text) > most else shown
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,25 @@ class Blob:
         except UnicodeError as error:
             raise self.source.damaged("a tensor is not written as bytes") from error
 
+    def read_into(self, memory: memoryview) -> None:
+        """The bytes, to where they are wanted; not for those written as text."""
+        self.source.file.seek(self.start)
+        if self.source.file.readinto(memory) != self.length:
+            raise self.source.damaged("a tensor ends too early")
+
     def opened(self) -> Blob:
         """The same bytes as they are, in memory if they were written as text."""
         return blob_of(self.read(), self.source.name) if self.text else self
+
+    def head(self, length: int) -> Blob:
+        """The first bytes, up to so many, in memory; of those written as text, which may be shorter than they look."""
+        self.source.file.seek(self.start)
+        raw = self.source.file.read(min(self.length, 2 * length))  # a byte takes up to two in UTF-8
+        try:
+            words = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode(raw)
+            return blob_of(words.encode("latin-1")[:length], self.source.name)
+        except UnicodeError as error:
+            raise self.source.damaged("a tensor is not written as bytes") from error
 
 
 def blob_of(data: bytes, name: str) -> Blob:
@@ -101,11 +126,15 @@ class Storage:
     blob: Blob
     """Nothing but the data."""
 
-    def read(self) -> Tensor:
-        """[numel]."""
-        if not self.numel:
-            return torch.empty(0, dtype=self.dtype)
-        return torch.frombuffer(bytearray(self.blob.read()), dtype=self.dtype)
+    def read(self, first: int, count: int) -> Tensor:
+        """[count], from the number `first` on, both within the row."""
+        # Straight to torch's own memory: no second copy, and aligned, on which the last bit of a result depends.
+        numbers = torch.empty(count, dtype=self.dtype)
+        size = self.dtype.itemsize
+        part = Blob(self.blob.source, self.blob.start + first * size, count * size)
+        if count:
+            part.read_into(memoryview(numbers.view(torch.uint8).numpy()))
+        return numbers
 
 
 @dataclass
@@ -114,6 +143,20 @@ class PackedStorage:
 
     blob: Blob
     _unpacked: Storage | None = field(default=None, repr=False)
+
+    def counted(self) -> tuple[torch.dtype, int]:
+        """The type and the number of its numbers, as its header tells; no more of it is read.
+
+        Raises:
+            WeightsError: the header holds anything but a header.
+        """
+        if not self.blob.text:
+            storage = self.unpacked()
+            return storage.dtype, storage.numel
+        from hfinv.generators.unpickle import LONGEST_HEADER, storage_header
+
+        name, numel, _ = storage_header(self.blob.head(LONGEST_HEADER))
+        return STORAGES[name], numel
 
     def unpacked(self) -> Storage:
         """The storage behind the header.
@@ -154,17 +197,58 @@ class ZipStorage:
     numel: int
     source: Source
 
+    def counted(self) -> tuple[torch.dtype, int]:
+        """The type and the number of its numbers."""
+        return self.dtype, self.numel
+
     def unpacked(self) -> Storage:
-        """The storage, read."""
-        try:
-            info = self.archive.getinfo(self.entry)
-            stored = info.compress_type == zipfile.ZIP_STORED
-            if not stored or info.file_size != self.numel * self.dtype.itemsize:
-                raise self.source.damaged("a tensor does not have the size that it says")
-            data = self.archive.read(info)
-        except (KeyError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
-            raise self.source.damaged(f"the tensor `{self.entry}` cannot be read") from error
+        """The storage, read.
+
+        Raises:
+            WeightsError: there is none, or it has another size.
+        """
+        data = entry_of(self.archive, self.entry, self.numel * self.dtype.itemsize, self.source)
         return Storage(self.dtype, self.numel, blob_of(data, self.source.name))
+
+
+def entry_of(
+    archive: zipfile.ZipFile, entry: str, most: int, source: Source, exactly: bool = True
+) -> bytes:
+    """The bytes of an archive's entry, which must be as it lies there: packed ones grow beyond any size.
+
+    Args:
+        archive: of the entry.
+        entry: its name.
+        most: how many bytes it has.
+        source: of the archive.
+        exactly: whether it has neither more nor fewer.
+
+    Raises:
+        WeightsError: there is no such entry, or not one of that size.
+    """
+    try:
+        info = archive.getinfo(entry)
+        sizes = (info.file_size, info.compress_size)
+        if info.compress_type != zipfile.ZIP_STORED or sizes[0] != sizes[1]:
+            raise source.refuse(f"its part `{entry}` is compressed")
+        if sizes[0] > most or (exactly and sizes[0] != most):
+            raise source.damaged(f"its part `{entry}` does not have the size that it says")
+        return archive.read(info)
+    except (*BROKEN, KeyError) as error:
+        raise source.damaged(f"its part `{entry}` cannot be read") from error
+
+
+BROKEN = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,  # one that needs a password
+    struct.error,
+    OverflowError,
+)
+"""What Python's reader raises for an archive that is none."""
 
 
 @dataclass(frozen=True)
@@ -176,19 +260,30 @@ class StoredTensor:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def check(self, numel: int, source: Source) -> None:
-        """Refuse a view that reaches beyond its storage, or that is larger than it."""
-        reach = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride)) + 1
-        size = math.prod(self.shape)
-        if size > numel or (size and reach > numel):
+    def span(self) -> int:
+        """From its first number in the storage to its last, how many there are."""
+        if 0 in self.shape:
+            return 0
+        return sum((n - 1) * s for n, s in zip(self.shape, self.stride)) + 1
+
+    def check(self, source: Source) -> int:
+        """How many bytes it takes.
+
+        Raises:
+            WeightsError: it reaches beyond its storage, or is larger than it.
+        """
+        dtype, numel = self.storage.counted()
+        size, span = math.prod(self.shape), self.span()
+        if size > numel or (span and self.offset + span > numel):
             raise source.damaged("a tensor reaches beyond its numbers")
+        return max(size, span) * dtype.itemsize
 
     def read(self) -> Tensor:
         """The tensor, in a memory of its own."""
         storage = self.storage.unpacked()
-        self.check(storage.numel, storage.blob.source)
-        flat = storage.read()
-        whole = flat.as_strided(self.shape, self.stride, self.offset)
+        self.check(storage.blob.source)
+        flat = storage.read(self.offset if self.span() else 0, self.span())
+        whole = flat.as_strided(self.shape, self.stride, 0)
         return whole if whole.is_contiguous() and whole.numel() == flat.numel() else whole.clone()
 
 

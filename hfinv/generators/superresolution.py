@@ -123,9 +123,13 @@ class SuperResolution(nn.Module):
         """As `forward`, but the image after the first block too: ([B, 3, s, s], [B, 3, H, H])."""
         rows = ws[:, -1:].expand(-1, ROWS, -1)
         features, rgb = self._resize(features), self._resize(rgb)
-        features = features.half() if self.half and features.is_cuda else features
+        features = features.half() if self.halves(features) else features
         features, between = self.block0(features, rgb, rows, noise_mode, rng, fused)
         return between, self.block1(features, between, rows, noise_mode, rng, fused)[1]
+
+    def halves(self, features: Tensor) -> bool:
+        """Whether features are computed with in half precision: if that is chosen, and on a GPU."""
+        return self.half and features.is_cuda
 
     def resizes(self, side: int) -> bool:
         """Whether a feature image of this side is resized before the first block.

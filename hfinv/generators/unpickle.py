@@ -34,6 +34,8 @@ MOST_BYTES = 16_000_000
 LONGEST_NAME = 200
 LONGEST_NUMBER = 255
 """Bytes of an integer."""
+LONGEST_HEADER = 4096
+"""Bytes of a storage's header; torch writes about 350."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """Opens a storage, and an old `torch.save` file."""
 STORAGE_PROTOCOL = 1001
@@ -63,7 +65,8 @@ def storage_header(blob: Blob) -> tuple[str, int, int]:
         WeightsError: it holds anything else.
     """
     seen: list[tuple] = []
-    source = Source(blob.source.file, blob.start + blob.length, blob.source.name)
+    end = blob.start + min(blob.length, LONGEST_HEADER)  # thousands of long ones would take hours
+    source = Source(blob.source.file, end, blob.source.name)
     place, parts = blob.start, []
     for _ in range(5):
         machine = Machine(source, place, lambda told: seen.append(told) or "storage")
@@ -97,13 +100,14 @@ class Machine:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.short = 0
+        self.short = self.steps = 0
         source.file.seek(start)
 
     def run(self) -> Any:
         """Run to the end; what the pickle describes."""
         try:
-            for _ in range(MOST_STEPS):
+            while True:
+                self.spend(1)
                 code = self.take(1)[0]
                 if code == ord("."):
                     return self.stack.pop()
@@ -113,9 +117,20 @@ class Machine:
                 step(self)
         except (LookupError, TypeError, AttributeError, UnicodeError, struct.error) as error:
             raise self.source.damaged(f"{type(error).__name__} {error}") from error
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise self.source.refuse(str(error)) from error
-        raise self.source.refuse(f"it has more than {MOST_STEPS} instructions")
+
+    def spend(self, steps: int) -> None:
+        """Count work: a short file may ask for the same long table to be copied again and again."""
+        self.steps += steps
+        if self.steps > MOST_STEPS:
+            raise self.source.refuse(f"it has more than {MOST_STEPS} instructions")
+
+    def keep(self, length: int) -> None:
+        """Count bytes of short strings."""
+        self.short += length
+        if self.short > MOST_BYTES:
+            raise self.source.refuse(f"it holds more than {MOST_BYTES} bytes of text")
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
@@ -135,9 +150,7 @@ class Machine:
     def string(self, length: int) -> bytes | Blob:
         """The next string; a long one stays in the file."""
         if length <= LAZY:
-            self.short += length
-            if self.short > MOST_BYTES:
-                raise self.source.refuse(f"it holds more than {MOST_BYTES} bytes of text")
+            self.keep(length)
             return self.take(length)
         self.room(length)
         blob = Blob(self.source, self.place, length)
@@ -174,6 +187,11 @@ class Machine:
         key = (function.module, function.name) if isinstance(function, Name) else None
         if key is None or type(args) is not tuple:
             raise self.source.refuse("it calls something that has no name")
+        for given in (args, *args):
+            if type(given) in (str, bytes):
+                self.keep(len(given))
+            elif type(given) in (tuple, list, dict, set):
+                self.spend(len(given))
         if key in CALLS:
             args = (self.as_blob(arg) for arg in args) if key == PACKED else args
             self.stack.append(CALLS[key](*args))

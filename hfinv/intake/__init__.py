@@ -13,7 +13,7 @@ from hfinv.image import to_tensor
 from hfinv.intake.align import crop_from_photo, widened
 from hfinv.intake.choose import about_crop, about_given, about_yaw, check_pose, choose
 from hfinv.intake.detect import detect
-from hfinv.intake.face import Face, IntakeConfig
+from hfinv.intake.face import PHOTO, Face, IntakeConfig
 from hfinv.intake.find import find_faces, turned, upright_turns
 from hfinv.intake.labels import read_camera
 from hfinv.intake.landmarks import Landmarks, locate
@@ -22,7 +22,7 @@ from hfinv.intake.pose import camera_of, fit_head, towards_origin
 from hfinv.intake.resample import apply, compose, draw, inside, quarter_turns, shift_scale
 from hfinv.intake.threads import one_thread
 
-__all__ = ["Face", "IntakeConfig", "take_in"]
+__all__ = ["PHOTO", "Face", "IntakeConfig", "take_in"]
 
 MEASURED_PX = 512
 """Size of the crop in whose pixels the reprojection is told."""

@@ -10,6 +10,10 @@ from torch import Tensor
 from hfinv.camera import Camera
 
 
+PHOTO = "photo.jpg"
+"""The whole photo with the outline of the crop, in the stage's folder; smaller, for people to look at."""
+
+
 @dataclass(frozen=True)
 class IntakeConfig:
     """Which face, how large, and when to refuse."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hfinv.camera import FFHQ_PIVOT
@@ -15,6 +17,8 @@ from hfinv.intake.face import Face
 
 SMALLEST = 768
 """Smaller crops are enlarged, so that the writing fits."""
+LONGEST = 1024
+"""Larger photos are made smaller."""
 AXIS = 0.2
 """Length of an axis, in world units."""
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -47,6 +51,34 @@ def draw(face: Face) -> np.ndarray:
     _draw_axes(picture, face)
     _write(picture, _lines(face))
     return picture
+
+
+def framed(photo: np.ndarray, face: Face) -> np.ndarray:
+    """The whole photo with the outline of the crop.
+
+    Args:
+        photo: uint8 [H, W, 3].
+        face: its crop.
+
+    Returns:
+        uint8 [h, w, 3], at most `LONGEST` px a side.
+    """
+    scale = min(1.0, LONGEST / max(photo.shape[:2]))
+    size = [max(1, round(scale * side)) for side in photo.shape[1::-1]]
+    picture = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    crop = face.photo.shape[-1]
+    corners = np.array([[0, 0, 1], [crop, 0, 1], [crop, crop, 1], [0, crop, 1]], np.float64)
+    back = np.linalg.inv(np.vstack([face.crop_from_photo.double().numpy(), [0, 0, 1]]))
+    outline = (corners @ back.T)[:, :2] * scale - 0.5
+    points = np.round(outline * (1 << SHIFT)).astype(np.int32)
+    for colour, width in ((BLACK, 4), (OUTLINE, 2)):
+        cv2.polylines(picture, [points], True, colour, width, cv2.LINE_AA, SHIFT)
+    return picture
+
+
+def save_framed(path: Path, photo: np.ndarray, face: Face) -> None:
+    """Write `framed` as a JPEG."""
+    Image.fromarray(framed(photo, face)).save(path, format="JPEG", quality=90)
 
 
 def _draw_outline(picture: np.ndarray, foreground: Tensor) -> None:

@@ -31,7 +31,7 @@ from hfinv.pseudoview.views import ViewsConfig, choose_cameras, outline_cameras
 class PseudoViewConfig:
     """How pseudo views are made."""
 
-    use: bool = False
+    use: bool = True
     """Tune on pseudo views, too, after an early tuning; each one costs a step as much as the photo."""
     restart: bool = False
     """Begin the last tuning with the untouched generator, as HFGI3D does, instead of the early tuned one."""

@@ -36,7 +36,7 @@ class OccludedConfig:
     the differences plus `deviations` times their spread."""
     deviations: float = 3.0
     """Of the median absolute deviation, for theta."""
-    steps: int = 30
+    steps: int = 15
     """Of the search of z_o, from the pivot; 0 takes the pivot itself."""
     learning_rate: float = 0.02
     """Peak step, in standard deviations of w."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hfinv.camera import Camera, concatenate, look_at
+from hfinv.device import in_half
 from hfinv.generators.base import Generator
 
 PITCH_MEAN, PITCH_SPREAD, PITCH_MOST = 0.05, 0.17, 0.6
@@ -90,7 +91,7 @@ def draw_heads(
 def drawn_head(generator: Generator, z: np.ndarray, camera: Camera) -> dict[str, np.ndarray]:
     """One head as `hfinv.training.dataset` stores it."""
     device = next(generator.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
+    with in_half(device):
         w_plus = generator.map(torch.from_numpy(z)[None].to(device))
         planes = generator.planes(w_plus)
         views = [

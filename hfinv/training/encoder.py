@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hfinv.camera import concatenate
+from hfinv.device import in_half
 from hfinv.encoders.asset import save_encoder
 from hfinv.encoders.network import MOTION_UNIT, Encoder, EncoderCard
 from hfinv.errors import HfinvError
@@ -67,7 +68,7 @@ class EncoderConfig:
     motion: float = 0.2
     """Weight of the squared error of the camera's motion, in units of 0.02."""
     half: bool = True
-    """Run convolutions in bfloat16: many times faster on processors and GPUs that have it."""
+    """Run convolutions in bfloat16 on processors that have it: many times faster there."""
     save_every: int = 250
     """Steps between checkpoints."""
     keep: int = 2
@@ -226,7 +227,7 @@ def train_step(state: State, lessons: Lessons, config: EncoderConfig) -> dict[st
     for group in state.optimiser.param_groups:
         rise = min(1.0, (state.step + 1) / 50)
         group["lr"] = config.learning_rate * rise * (0.01 + 0.495 * (1 + math.cos(math.pi * time)))
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
+    with in_half("cpu", config.half):
         guess, motion = state.network(example.crop, example.camera)
     terms = compare(guess, z, motion, example.motion, lessons.metric, config)
     state.optimiser.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hfinv.device import in_half
 from hfinv.errors import HfinvError
 from hfinv.generators.heads import Heads
 from hfinv.perceptual import Perceptual
@@ -52,7 +53,7 @@ class LoopConfig:
     average: float = 0.995
     """Decay of the averaged weights."""
     half: bool = True
-    """Run convolutions in bfloat16: many times faster on processors and GPUs that have it."""
+    """Run convolutions in bfloat16 on processors and GPUs that have it: many times faster there."""
     workers: int = 2
     """Threads that load pictures ahead."""
     save_every: int = 250
@@ -186,7 +187,7 @@ def train_step(
     kind = lesson(state.step, config)
     batch = draw.batch.to(device)
     drawn = None
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
+    with in_half(device, config.half):
         more: dict[str, Tensor] = {}
         if batch.z is None:
             codes = state.extras["codes"][0](torch.tensor(draw.heads, device=device))
@@ -241,7 +242,7 @@ def judge_step(
     """One step of the discriminator on the step's own pictures; its slope is measured now and then (lazy R1)."""
     discriminator, optimiser = state.extras["discriminator"]
     discriminator.requires_grad_(True)
-    with torch.autocast(state.device.type, torch.bfloat16, enabled=config.half):
+    with in_half(state.device, config.half):
         scores = discriminator(drawn.picture.detach(), drawn.raw.detach(), drawn.camera)
         real = discriminator(drawn.real, drawn.real_raw, drawn.camera)
         terms = judge(scores, real)

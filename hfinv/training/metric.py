@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hfinv.camera import look_at
+from hfinv.device import in_half
 from hfinv.generators.base import Generator
 
 STEP = 0.5
@@ -46,7 +47,7 @@ def picture_metric(generator: Generator, heads: int, seed: int) -> Tensor:
 
 def drawing(generator: Generator, z: Tensor) -> Tensor:
     """Colours and coverage of one head from all `YAWS`, in one row."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half("cpu"):
         w_plus = generator.map(z[None])
         planes = generator.planes(w_plus)
         views = [

@@ -7,6 +7,7 @@ numpy numbers by torch's and numpy's own reducers. The names that a pickle menti
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 from collections import OrderedDict
@@ -178,7 +179,7 @@ def official_bytes(
         generator.register_buffer("dataset_label_std", torch.ones(25))
     whole = {
         "training_set_kwargs": EasyDict(path="/data/photos.zip", xflip=True),
-        "G": object_of(generator, "", style, names, extra),
+        "G": object_of(copy.deepcopy(generator), "", style, names, extra),
         "D": object_of(discriminator, "", style, names, {}),
         "G_ema": object_of(generator, "", style, names, extra),
         "augment_pipe": None,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
+import os
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import torch
 from fixtures import DATA
 from safetensors.torch import save_file
 from official_examples import RAY_SIZE, thin
-from standin import EG3D_AXES, PANOHEAD_AXES, Style, write_official
+from standin import EG3D_AXES, PANOHEAD_AXES, Pickler, Style, object_of, write_official
 
 from hfinv.camera import look_at
 from hfinv.errors import WeightsError
@@ -123,6 +126,64 @@ def test_a_torch_archive_and_a_safetensors_file_need_their_arguments(tmp_path: P
         load(tmp_path / "a.pt")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[" * 100_000,
+        "[]",
+        '{"init_kwargs": ' + '{"a": ' * 50 + "1" + "}" * 51,
+        "x" * 2_000_000,
+        '{"init_kwargs": {"rendering_kwargs": {}}, "plane_axes": [[1, 2], [3]]}',
+        '{"init_kwargs": {"rendering_kwargs": {}}, "plane_axes": [1e400, "a"]}',
+        '{"init_kwargs": {"rendering_kwargs": {}}, "neural_rendering_resolution": Infinity}',
+    ],
+    ids=["deep", "list", "nested", "long", "ragged", "infinite", "size"],
+)
+def test_a_description_that_wants_harm_is_refused(told: str, tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2)}, tmp_path / "a.pt")
+    (tmp_path / "a.json").write_text(told)
+    with pytest.raises(WeightsError):
+        load(tmp_path / "a.pt")
+
+
+def test_a_description_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2)}, tmp_path / "a.pt")
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir):
+        make(tmp_path / "a.json")
+        with pytest.raises(WeightsError, match="no `a.json` beside it"):
+            load(tmp_path / "a.pt")
+        if (tmp_path / "a.json").is_dir():
+            continue
+        (tmp_path / "a.json").unlink()
+
+
+def test_a_whole_tuned_generator_that_torch_saved_is_read(tmp_path: Path) -> None:
+    """As PTI keeps it: `torch.save` of the object, whose tensors are parts of an archive."""
+    made, arguments = small("eg3d_tiny")
+    names: dict = {}
+    extra = {
+        "": {
+            "children": ["renderer"],
+            "rendering_kwargs": arguments["rendering_kwargs"],
+            "neural_rendering_resolution": RAY_SIZE,
+            "_init_kwargs": arguments,
+        },
+        "renderer": {"plane_axes": torch.tensor(EG3D_AXES).float()},
+    }
+    thing = object_of(made, "", Style(2), names, extra)
+
+    class Writer(Pickler):
+        def __init__(self, file: io.BufferedIOBase, protocol: int) -> None:
+            super().__init__(file, Style(2), names)
+
+    writer = types.SimpleNamespace(Pickler=Writer, __name__="writer")
+    torch.save({"G_ema": thing}, tmp_path / "tuned.pt", pickle_module=writer)
+    found = load(tmp_path / "tuned.pt")
+    assert found.architecture.ray_size == RAY_SIZE
+    for key, tensor in made.state_dict().items():
+        assert torch.equal(found.state_dict()[key], tensor), key
+
+
 def test_the_offset_on_the_card_is_that_of_the_mean_z(tmp_path: Path) -> None:
     found = load(written("panohead_tiny", tmp_path / "a.pkl"))
     label = look_at(0.0, pivot=(0, 0, 0)).label()
@@ -143,15 +204,26 @@ def test_the_offset_on_the_card_is_that_of_the_mean_z(tmp_path: Path) -> None:
         ("rendering_kwargs", {"box_warp": 0}),
         ("rendering_kwargs", {"superresolution_module": "os.system"}),
         ("rendering_kwargs", {"avg_camera_pivot": "origin"}),
+        ("rendering_kwargs", {"avg_camera_pivot": [0, 0]}),
+        ("rendering_kwargs", {"avg_camera_pivot": [0, 0, float("nan")]}),
+        ("rendering_kwargs", {"avg_camera_radius": 10**400}),
+        ("rendering_kwargs", {"ray_start": "auto"}),
+        ("rendering_kwargs", {"ray_end": float("inf")}),
+        ("rendering_kwargs", {"white_back": "no"}),
+        ("rendering_kwargs", {"clamp_mode": "relu"}),
+        ("rendering_kwargs", {"c_scale": "1"}),
+        ("rendering_kwargs", {"superresolution_noise_mode": "x" * 1000}),
+        ("", {"c_dim": 12}),
     ],
-    ids=str,
+    ids=lambda told: str(told)[:40],
 )
 def test_arguments_of_no_generator_are_refused(place: str, change: dict, tmp_path: Path) -> None:
     made, arguments = small("eg3d_tiny")
     changed = arguments | (change if not place else {place: arguments[place] | change})
     path = write_official(tmp_path / "a.pkl", made, changed, RAY_SIZE, EG3D_AXES)
-    with pytest.raises(WeightsError, match="do not describe"):
+    with pytest.raises(WeightsError, match="do not describe") as caught:
         load(path)
+    assert len(caught.value.message) < 600
 
 
 def test_a_tensor_too_few_is_named(tmp_path: Path) -> None:

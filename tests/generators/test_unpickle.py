@@ -73,6 +73,15 @@ def test_the_command_line_says_one_sentence_and_exits_with_4(tmp_path: Path) -> 
     assert "refused: it imports `os.system`" in found.stderr and "Traceback" not in found.stderr
 
 
+def test_what_a_file_says_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "harm.pkl"
+    for case in ("a name that steers the terminal", "a long name"):
+        path.write_bytes(evil.cases()[case])
+        found = CliRunner().invoke(main, ["weights", "info", str(path)])
+        said = found.stderr.replace(str(path), "").partition("hint:")[0].strip()
+        assert found.exit_code == 4 and said.isprintable() and len(said) < 400
+
+
 VALUES = [
     None,
     True,

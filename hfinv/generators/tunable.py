@@ -1,0 +1,85 @@
+"""What an inversion may change of a generator, and how that is kept and given back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from hfinv.errors import WeightsError
+
+VARIABLES = ("planes", "weights", "both")
+"""`planes`: an offset that is added to the planes, and the weights that draw them; `weights`: all weights, as PTI;
+`both`: the offset and all weights."""
+
+
+class Tunable(nn.Module):
+    """A generator whose planes can carry an offset of one head's own.
+
+    `planes(w_plus)` returns T(w_plus) + offset, so an edit T(w_plus + delta) + offset keeps what the offset holds.
+    """
+
+    PLANE_MAKERS: tuple[str, ...] = ()
+    """How the names of those weights begin that the planes come from; the others draw them."""
+
+    offset: nn.Parameter | None
+    """[1, P, C, h, w], or None while nothing was added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("offset", None)
+        self.tuned: set[str] = set()
+        """Names of the weights that are no longer those of the file."""
+
+    def moved(self, planes: Tensor) -> Tensor:
+        """[B, P, C, h, w] -> the same with the offset added, if there is one."""
+        return planes if self.offset is None else planes + self.offset
+
+    def choose(self, variables: str, w_plus: Tensor) -> list[nn.Parameter]:
+        """Make the variables of a tuning ready to be changed, and freeze the others.
+
+        Args:
+            variables: one of `VARIABLES`.
+            w_plus: [1, L, D]; the offset, 0 at first, has the shape of its planes.
+        """
+        if variables != "weights" and self.offset is None:
+            with torch.no_grad():
+                self.offset = nn.Parameter(torch.zeros_like(self.planes(w_plus)))
+        free: tuple[str, ...] = {"planes": self.PLANE_MAKERS, "weights": ("offset",)}.get(
+            variables, ()
+        )
+        self.requires_grad_(False)
+        for name, weight in self.named_parameters():
+            if not (free and name.startswith(free)):
+                weight.requires_grad_()
+                self.tuned.add(name)
+        return [weight for weight in self.parameters() if weight.requires_grad]
+
+    def changes(self) -> dict[str, Tensor]:
+        """The tuned weights and the offset by name, in half precision on the CPU."""
+        weights = dict(self.named_parameters())
+        return {name: weights[name].detach().half().cpu() for name in sorted(self.tuned)}
+
+    @torch.no_grad()
+    def change(self, changes: Mapping[str, Tensor]) -> None:
+        """Take `changes` of another copy; what they do not name stays. All is frozen afterwards.
+
+        Raises:
+            WeightsError: they are of another generator.
+        """
+        if "offset" in changes and self.offset is None:
+            like = next(self.parameters())
+            self.offset = nn.Parameter(
+                torch.zeros_like(changes["offset"], dtype=like.dtype).to(like.device)
+            )
+        weights = dict(self.named_parameters())
+        for name, value in changes.items():
+            if name not in weights or weights[name].shape != value.shape:
+                raise WeightsError(
+                    f"the tuned weights do not fit the generator, `{name}` is another",
+                    "use the generator that the run was made with",
+                )
+            weights[name].copy_(value)
+        self.tuned.update(changes)
+        self.requires_grad_(False)

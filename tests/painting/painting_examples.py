@@ -1,0 +1,67 @@
+"""A ball that can be painted: its colours are its own plus what two small planes hold."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from conftest import Ball
+from torch import Tensor
+
+from hfinv.camera import Camera, look_at
+from hfinv.painting import Paint
+
+CAMERA = look_at(0.2, pivot=(0.0, 0.0, 0.0))
+DISC = (0.45, 0.42)
+"""Middle of the painted disc on the crop, in shares of its side."""
+RADIUS = 0.05
+RED = (0.9, -0.8, -0.8)
+
+
+class PaintableBall(Ball):
+    """The first plane tints the front half (x to the right, y downwards), the second the back half, the third, of
+    stripes, nothing."""
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        tint = w_plus.mean(1)[:, :3, None, None].expand(-1, -1, 64, 64)
+        stripes = 4 * torch.sin(torch.arange(64.0)).expand_as(tint)
+        return torch.stack([tint, tint, stripes], 1)
+
+    def look(
+        self, planes: Tensor, camera: Camera, size: int, background: float | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        origins, directions = camera.rays(size)
+        near = -(origins * directions).sum(-1, keepdim=True)
+        aside = (origins + near * directions).norm(dim=-1, keepdim=True)
+        distance = near - (self.radius**2 - aside**2).clamp(min=0).sqrt()
+        points = origins + distance * directions
+        grid = (2 * points[..., :2] / self.card.box)[:, :, None]
+        front, back = (
+            F.grid_sample(planes[:, k].expand(len(points), -1, -1, -1), grid, align_corners=False)
+            for k in (0, 1)
+        )
+        tint = torch.where(points[..., 2].unsqueeze(1).unsqueeze(-1) > 0, front, back)
+        colour = 0.5 * self.colour(points) + tint[..., 0].mT
+        alpha = (self.radius > aside).to(colour)
+        image = alpha * colour + (1 - alpha) * (1.0 if background is None else background)
+        return tuple(x.mT.unflatten(-1, (size, size)) for x in (image, alpha, distance))
+
+
+def disc(size: int) -> Tensor:
+    """[1, 1, size, size], 1 inside the painted disc."""
+    step = (torch.arange(size) + 0.5) / size
+    y, x = torch.meshgrid(step, step, indexing="ij")
+    return ((x - DISC[0]).hypot(y - DISC[1]) < RADIUS).float()[None, None]
+
+
+def red_disc(ball: Ball, size: int = 128) -> Paint:
+    """Red paint on the mean ball's picture."""
+    colour = torch.tensor(RED).reshape(1, 3, 1, 1).expand(1, 3, size, size)
+    return Paint(colour, disc(size), CAMERA, ball.mean_latent())
+
+
+def middle_of_disc(ball: Ball) -> Tensor:
+    """[1, 1, 3], the point of the ball in the middle of the disc, from its own equation."""
+    origin, ray = CAMERA.rays_through(torch.tensor([[DISC]]))
+    near = -(origin * ray).sum(-1, keepdim=True)
+    half = (ball.radius**2 - (origin + near * ray).square().sum(-1, keepdim=True)).sqrt()
+    return origin + (near - half) * ray
