@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from hfinv import render
 from hfinv.camera import Camera, look_at
-from hfinv.errors import HfinvError, UsageError
+from hfinv.editing import root_of
+from hfinv.errors import HfinvError
 from hfinv.head import Head
 from hfinv.intake import Face
 from hfinv.progress import Progress, Step, ignore
@@ -58,14 +59,19 @@ class Pictures:
 
 
 def photo_of(head: Head) -> Face | None:
-    """The photo that shows this very head; None if it was edited since, or keeps no run."""
+    """The photo that shows this very head, with what was painted on it; None if the head's latent was changed since, or
+    it keeps no run."""
     try:
-        run = Run.open(head.run)
+        run = Run.open(root_of(head.run))
         face, tuned = run.load("intake", Face), run.load("tuning", Tuned)
-    except (UsageError, HfinvError):  # an edit's folder is no run
+    except HfinvError:
         return None
-    same = torch.equal(tuned.w_plus.cpu().float(), head.w_plus.cpu().float())
-    return face if same else None
+    if not torch.equal(tuned.w_plus.cpu().float(), head.w_plus.cpu().float()):
+        return None
+    if head.paint is None:
+        return face
+    colour, mask = head.paint.colour.cpu().float(), head.paint.mask.cpu().float()
+    return replace(face, photo=face.photo + mask * (colour - face.photo))
 
 
 def cameras_around(head: Head) -> dict[str, Camera]:

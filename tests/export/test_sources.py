@@ -9,6 +9,7 @@ from export_examples import ball_head, photo_of_ball
 from hfinv.export.sources import Picture, cameras_around, photo_of, pictures
 from hfinv.head import Head
 from hfinv.intake import Face
+from hfinv.painting import Paint
 from hfinv.progress import Step
 from hfinv.run import Run
 from hfinv.tuning import Tuned
@@ -40,6 +41,15 @@ def test_an_edited_head_has_no_photo(tmp_path: Path) -> None:
     head = kept(tmp_path / "run", ball_head())
     assert photo_of(replace(head, w_plus=head.w_plus + 0.1)) is None
     assert photo_of(replace(head, run=tmp_path / "run" / "edits" / "smile+1")) is None
+
+
+def test_what_was_painted_is_on_the_photo(tmp_path: Path) -> None:
+    head = kept(tmp_path / "run", ball_head())
+    colour, mask = torch.full((1, 3, 256, 256), 0.5), torch.zeros(1, 1, 256, 256)
+    mask[..., :40] = 1
+    found = photo_of(replace(head, paint=Paint(colour, mask, head.camera, head.w_plus)))
+    assert (found.photo[..., :40] == 0.5).all()
+    assert torch.equal(found.photo[..., 40:], photo_of_ball().photo[..., 40:])
 
 
 def test_all_around_means_every_side_and_from_above_and_below() -> None:
