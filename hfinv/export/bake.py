@@ -1,8 +1,9 @@
 """Colours for a surface, from pictures of it.
 
-Each point takes the pictures that saw it, those most that looked straight at it. Where the photo saw it well it takes the
-photo. What the photo says of brightness and tint is carried on over the rest of the surface, fading out, so that photo and
-generator meet without a seam (a membrane, as in Perez et al. 2003). What nothing saw takes its neighbours' colours.
+Each point takes the pictures that saw it, those most that looked straight at it. Where the photo saw it well it takes
+the photo. What the photo says of brightness and tint is carried on over the rest of the surface, fading out, so that
+photo and generator meet without a seam (a membrane, as in Perez et al. 2003). What nothing saw takes its neighbours'
+colours.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ def photo_share(shape: Shape, graph: Graph, picture: Picture) -> np.ndarray:
 
 
 def saw(shape: Shape, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
-    """What a picture shows of each vertex, [V] in [0, 1], and the cosine between its ray and the normal, [V] in [0, 1]."""
+    """How much of each vertex a picture shows, and the cosine between its ray and the normal, [V] in [0, 1] each."""
     vertices, faces = torch.from_numpy(shape.vertices), torch.from_numpy(shape.faces)
     normals = torch.from_numpy(shape.normals())
     distance = rasterise(vertices, faces, picture.camera, SIZE, "embree").distance

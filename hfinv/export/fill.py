@@ -1,4 +1,4 @@
-"""Colours for the pixels of a texture that no triangle shows; smaller copies of the texture mix them with the others."""
+"""Colours for the pixels of a texture that no triangle shows; smaller copies of it mix them with the others."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A surface that encloses a volume: every edge has two triangles, one on either side.
 
-Thinning a surface pinches what is thinner than its triangles. Pinched triangles are taken out, and the small holes closed.
+Thinning a surface pinches what is thinner than its triangles. Pinched triangles are taken out, and the small holes
+closed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from hfinv.render import Renderable
 BLUR = 0.7
 """Standard deviation, in grid cells, of the blur that closes pinholes before the surface is read off."""
 WIDTH = 1.1
-"""Shoulders are cut at so many times the distance that training cameras saw to."""
+"""The bust ends at so many times the distance that training cameras saw to; photos may show a little more."""
 COARSE = 112
 """Points of the density grid along one side on which the level is looked for."""
 FAINTEST = 5
@@ -107,7 +107,7 @@ def reach(card: Card) -> float:
 
 def lowest(card: Card) -> float:
     """The height at which the bust is cut, world units."""
-    return max(-card.box / 2, card.pivot[1] - reach(card))
+    return max(-card.box / 2, card.pivot[1] - WIDTH * reach(card))
 
 
 def softened(density: np.ndarray, level: float) -> np.ndarray:

@@ -56,7 +56,7 @@ def save(trained: Trained, folder: Path) -> Path:
     """
     path = folder / f"{trained.name}{SUFFIX}"
     about = {"name": trained.name, "meaning": trained.meaning, "generator": trained.generator}
-    entry = json.dumps({"format": FORMAT, **about, "report": trained.report}, sort_keys=True)
+    entry = json.dumps({"format": FORMAT, **about, "report": trained.report})
     tensors = {"vector": trained.vector, "normal": trained.normal}
     tensors = {name: t.detach().float().cpu().contiguous().clone() for name, t in tensors.items()}
     with written_aside(path) as aside:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hfinv.generators.base import Rendering
 from hfinv.latent import learning_ramp
+from hfinv.losses import shrink
 from hfinv.painting.views import PaintedViews
 from hfinv.progress import Step, ignore
 
@@ -110,9 +111,13 @@ def cells(
     asked = planes.detach().clone().requires_grad_()
     painted, rest = (torch.zeros_like(planes[:, :, :1]) for _ in range(2))
     for k in range(len(views.cameras)):
-        drawn = generator.render(asked, w_plus, views.cameras[k], background=0.0)
-        for total, where in ((painted, views.paint[k]), (rest, 1 - views.paint[k])):
-            (moved,) = torch.autograd.grad((where * drawn.image).sum(), asked, retain_graph=True)
+        # Which rays read a cell is the same before super-resolution, and known much sooner.
+        drawn = generator.render(
+            asked, w_plus, views.cameras[k], superresolve=False, background=0.0
+        ).image
+        paint = shrink(views.paint[k : k + 1], drawn.shape[-1])
+        for total, where in ((painted, paint), (rest, 1 - paint)):
+            (moved,) = torch.autograd.grad((where * drawn).sum(), asked, retain_graph=True)
             total += moved.abs().sum(2, keepdim=True)
     strongest = painted.amax((1, 3, 4), keepdim=True)
     own = painted / (painted + rest).clamp(min=1e-12)
