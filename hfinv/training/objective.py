@@ -24,6 +24,9 @@ class ObjectiveConfig:
     """Points a head around the surface."""
     free_points: int = 1536
     """Points a head anywhere in the box."""
+    face: float = 4.0
+    """How many times as often a point of the face is drawn as another of the surface: eyes and mouth are small, and carry
+    all expression."""
     ray_views: int = 2
     """Views a head in a lesson of rays."""
     rays: int = 1024
@@ -61,7 +64,8 @@ def point_loss(
         config: how many points.
         rng: chooses them.
     """
-    points = sample_points(batch, config.near_points, config.free_points, generator.card.box, rng)
+    counts = config.near_points, config.free_points
+    points = sample_points(batch, *counts, generator.card.box, rng, config.face)
     planes = generator.planes(generator.map(batch.z))
     features, sigma = generator.field(planes, points.position)
     occupancy = F.binary_cross_entropy_with_logits(

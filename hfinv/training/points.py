@@ -16,6 +16,8 @@ from hfinv.training.dataset import Batch
 
 SOFTNESS = 0.004
 """Width of the step from free to solid, in world units; about two thirds of a distance-map pixel."""
+FACE = ((-0.12, -0.14, 0.1), (0.12, 0.09, 0.5))
+"""Lowest and highest corner of a box around eyes, nose and mouth, world frame; a seventh of what the views see."""
 BACKGROUND = 0.1
 """How far in front of a surface a point counts that a view sees against the background."""
 
@@ -37,7 +39,7 @@ class Points:
 
 
 def sample_points(
-    batch: Batch, near: int, anywhere: int, box: float, rng: torch.Generator
+    batch: Batch, near: int, anywhere: int, box: float, rng: torch.Generator, face: float = 1.0
 ) -> Points:
     """Points along the surface and all through the box, with their answers.
 
@@ -47,8 +49,9 @@ def sample_points(
         anywhere: points a head, uniform in the box.
         box: side of the cube, world units.
         rng: the randomness.
+        face: how many times as often a point of the face is drawn as another of the surface.
     """
-    position, offset, colour = near_surface(batch, near, rng)
+    position, offset, colour = near_surface(batch, near, rng, face)
     uniform = (
         torch.rand(len(batch.z), anywhere, 3, generator=rng, device=batch.z.device) - 0.5
     ) * box
@@ -70,19 +73,23 @@ def sample_points(
     )
 
 
-def near_surface(batch: Batch, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Points a little before and behind the first surface along random rays.
+def near_surface(
+    batch: Batch, count: int, rng: torch.Generator, face: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points a little before and behind the first surface along random rays; `face` as in `sample_points`.
 
     Returns:
         position [B, N, 3]; offset [B, N, 1], how far behind the surface along the ray; colour [B, N, 3] in [0, 1].
     """
     b, k, h, _ = batch.distance.shape
-    hit = batch.distance.flatten(1) > 0  # [B, K*h*h]
-    pixel = torch.multinomial(hit.float(), count, replacement=True, generator=rng)  # [B, N]
-    _, directions = batch.camera.rays(h)
-    directions = directions.reshape(b, -1, 3).gather(1, pixel[..., None].expand(-1, -1, 3))
-    origins = batch.camera.centre.reshape(b, k, 3).gather(
-        1, (pixel // (h * h))[..., None].expand(-1, -1, 3)
+    origins, directions = (x.reshape(b, -1, 3) for x in batch.camera.rays(h))  # [B, K*h*h, 3]
+    surface = origins + batch.distance.reshape(b, -1, 1) * directions
+    low, high = (surface.new_tensor(corner) for corner in FACE)
+    on_face = ((surface > low) & (surface < high)).all(-1)
+    wanted = (batch.distance.flatten(1) > 0) * torch.where(on_face, face, 1.0)
+    pixel = torch.multinomial(wanted, count, replacement=True, generator=rng)  # [B, N]
+    origins, directions = (
+        x.gather(1, pixel[..., None].expand(-1, -1, 3)) for x in (origins, directions)
     )
     device = batch.distance.device
     often = torch.rand(b, count, 1, generator=rng, device=device) < 0.7

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hfinv.camera import Camera, orbit
 from hfinv.training.dataset import Batch
-from hfinv.training.points import in_front, near_surface, sample_points
+from hfinv.training.points import FACE, in_front, near_surface, sample_points
 
 RADIUS = 0.25
 
@@ -62,3 +62,16 @@ def test_points_at_the_surface_carry_its_colour() -> None:
 def test_a_point_that_no_view_frames_is_unknown() -> None:
     _, known = in_front(ball_batch(), torch.tensor([[[0.0, 0.9, 0.0], [0.0, 0.0, 0.0]]]))
     assert known.flatten().tolist() == [0.0, 1.0]
+
+
+def test_the_face_is_drawn_more_often_by_as_much_as_asked() -> None:
+    batch = ball_batch()
+
+    def odds(face: float) -> float:
+        position, offset, _ = near_surface(batch, 20_000, rng(), face)
+        surface = position - offset * torch.nn.functional.normalize(position, dim=-1)
+        low, high = (torch.tensor(corner) for corner in FACE)
+        share = ((surface > low) & (surface < high)).all(-1).float().mean().item()
+        return share / (1 - share)
+
+    assert abs(odds(4.0) / odds(1.0) - 4) < 0.6
