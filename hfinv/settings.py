@@ -43,7 +43,7 @@ class Setting:
 
 def every(config: Any, prefix: str = "") -> Iterator[Setting]:
     """The settings of a tree, in the order in which they are written."""
-    kinds, meanings = typing.get_type_hints(type(config)), docstrings(type(config))
+    kinds, meanings = annotations(type(config)), docstrings(type(config))
     for field in fields(config):
         path, value = prefix + field.name, getattr(config, field.name)
         if is_dataclass(value):
@@ -137,6 +137,12 @@ def describe(config: Any) -> str:
         lines.append(f"{setting.path} = {_toml(setting.value)}    ({in_words(setting.kind)})")
         lines += textwrap.wrap(setting.meaning, 96, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
+
+
+@cache
+def annotations(kind: type) -> dict[str, Any]:
+    """The annotation of each field of a dataclass, by its name."""
+    return typing.get_type_hints(kind)
 
 
 @cache
