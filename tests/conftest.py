@@ -31,6 +31,7 @@ TOY = NetworkConfig(
     judge_base=256,
     judge_max=16,
     box=1.0,
+    warp=0,
 )
 """The bundled generator's architecture, so small that a test can train it."""
 

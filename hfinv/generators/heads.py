@@ -23,6 +23,7 @@ from hfinv.generators.raymarch import (
 )
 from hfinv.generators.triplane import Decoder, sample_planes
 from hfinv.generators.tunable import Tunable
+from hfinv.generators.warp import AXES, Warp, sample_warped
 
 PLANES = 4
 """XY of the front, XZ, ZY, XY of the back: the order "halves"."""
@@ -30,21 +31,34 @@ DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
 
 
-class FactorMapping(nn.Module):
-    """z to w: a linear part, so that factors stay directions, and a network for what is not linear."""
+class FactorNetwork(nn.Module):
+    """z to numbers: a linear part, so that factors stay directions, and a network for what is not linear."""
 
-    def __init__(self, z_dim: int, w_dim: int) -> None:
+    def __init__(self, z_dim: int, out: int, hidden: int) -> None:
         super().__init__()
-        self.linear = FullyConnected(z_dim, w_dim)
-        self.fc0 = FullyConnected(z_dim, w_dim, activation="lrelu")
-        self.fc1 = FullyConnected(w_dim, w_dim, activation="lrelu")
-        self.fc2 = FullyConnected(w_dim, w_dim)
+        self.linear = FullyConnected(z_dim, out)
+        self.fc0 = FullyConnected(z_dim, hidden, activation="lrelu")
+        self.fc1 = FullyConnected(hidden, hidden, activation="lrelu")
+        self.fc2 = FullyConnected(hidden, out)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[B, Z] -> [B, out]."""
+        return self.linear(z) + self.fc2(self.fc1(self.fc0(z)))
+
+
+class FactorMapping(FactorNetwork):
+    """z to w, whose last numbers are the weights of a `Warp`, if there is one."""
+
+    def __init__(self, z_dim: int, w_dim: int, fields: int = 0) -> None:
+        super().__init__(z_dim, w_dim - fields, w_dim - fields)
+        self.shape = FactorNetwork(z_dim, fields, w_dim - fields) if fields else None
         self.register_buffer("w_avg", torch.zeros(w_dim))
         self.register_buffer("w_std", torch.ones(w_dim))
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, Z] -> [B, D]."""
-        return self.linear(z) + self.fc2(self.fc1(self.fc0(z)))
+        w = super().forward(z)
+        return w if self.shape is None else torch.cat([w, self.shape(z)], 1)
 
     @torch.no_grad()
     def measure(self, samples: int = 8192) -> None:
@@ -103,18 +117,20 @@ class Upsampler(nn.Module):
 class Heads(Tunable):
     """The bundled generator; implements `hfinv.generators.base.Generator`."""
 
-    PLANE_MAKERS = ("mapping.", "backbone.", "shared")
+    PLANE_MAKERS = ("mapping.", "backbone.", "shared", "warp.")
 
     def __init__(self, card: Card) -> None:
         """
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
-                upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, and z_dim if z has no names.
+                upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many fields, texels along their side), and z_dim if z
+                has no names.
         """
         super().__init__()
         self.card = card
         a = card.arguments
-        self.mapping = FactorMapping(a.get("z_dim", len(card.factors)), card.w_dim)
+        fields, field_size = a.get("warp") or (0, 0)
+        self.mapping = FactorMapping(a.get("z_dim", len(card.factors)), card.w_dim, fields)
         self.backbone = Synthesis(
             card.w_dim,
             a["plane_resolution"],
@@ -128,6 +144,8 @@ class Heads(Tunable):
                 1, PLANES * a["plane_channels"], a["plane_resolution"], a["plane_resolution"]
             )
         )
+        self.MOVES = AXES if fields else 0
+        self.warp = Warp(fields, field_size, PLANES) if fields else None
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(
             a["plane_channels"],
@@ -158,9 +176,12 @@ class Heads(Tunable):
         return self.mapping.w_std[None, None]
 
     def planes(self, w_plus: Tensor) -> Tensor:
-        """[B, L, D] -> [B, 4, C, h, h]."""
+        """[B, L, D] -> [B, 4, C, h, h], or [B, 4, C + 3, h, h] with a `Warp`."""
         planes = self.shared + self.backbone(w_plus, noise_mode="none")
-        return self.moved(planes.unflatten(1, (PLANES, -1)))
+        planes = planes.unflatten(1, (PLANES, -1))
+        if self.warp is not None:
+            planes = torch.cat([planes, self.warp(w_plus, planes.shape[-1]).to(planes)], 2)
+        return self.moved(planes)
 
     def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Colour features and density of points in space.
@@ -172,7 +193,8 @@ class Heads(Tunable):
         Returns:
             features [B, N, F], the first three are RGB in [0, 1]; raw sigma [B, N, 1].
         """
-        return self.decoder(sample_planes(planes.float(), points, self.card.box, "halves"))
+        sample = sample_planes if self.warp is None else sample_warped
+        return self.decoder(sample(planes.float(), points, self.card.box, "halves"))
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """[B, N, 3] in world units -> raw sigma [B, N, 1]."""
@@ -212,6 +234,7 @@ class Heads(Tunable):
             fine=fine,
             box=self.card.box,
             order="halves",
+            warped=self.warp is not None,
         )
 
     def limits(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

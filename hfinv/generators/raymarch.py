@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from hfinv.generators.triplane import sample_planes, texels_together
+from hfinv.generators.warp import sample_warped
 
 CHUNK = 1024
 """Rays that are marched at once where no gradient is needed: few enough to stay in a CPU's cache."""
@@ -51,6 +52,8 @@ class RayOptions:
     """Side of the cube that the planes span, world units."""
     order: str = "eg3d"
     """A key of `PLANE_ORDERS`."""
+    warped: bool = False
+    """The planes' last channels move the points; see `hfinv.generators.warp`."""
     white_back: bool = False
     """Add the transparency to every feature: empty space is 1 instead of 0."""
     disparity: bool = False
@@ -143,8 +146,9 @@ def _march_two_passes(
 
     def look(distances: Tensor) -> tuple[Tensor, Tensor]:
         points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
+        sample = sample_warped if options.warped else sample_planes
         features, sigma = decoder(
-            sample_planes(planes, points.flatten(1, 2), options.box, options.order)
+            sample(planes, points.flatten(1, 2), options.box, options.order)
         )
         sigma = trimmed(sigma.reshape(distances.shape), points, options)
         return features.unflatten(1, distances.shape[1:]), sigma

@@ -23,6 +23,9 @@ class Tunable(nn.Module):
     PLANE_MAKERS: tuple[str, ...] = ()
     """How the names of those weights begin that the planes come from; the others draw them."""
 
+    MOVES = 0
+    """How many of the planes' last channels move points instead of saying what is there."""
+
     offset: nn.Parameter | None
     """[1, P, C, h, w], or None while nothing was added."""
 

@@ -61,7 +61,8 @@ def find_residual(
         [1, P, C, h, w], 0 wherever the paint has no say.
     """
     scale = planes.std()
-    mask = cells(generator, planes, w_plus, views, config)
+    mask = cells(generator, planes, w_plus, views, config).repeat(1, 1, planes.shape[2], 1, 1)
+    mask[:, :, planes.shape[2] - generator.MOVES :] = 0  # paint moves nothing
     offset = torch.zeros_like(planes).requires_grad_()
     optimiser = torch.optim.Adam([offset], lr=0.0, betas=(0.8, 0.99))
     count = len(views.cameras)

@@ -14,6 +14,7 @@ from hfinv.generators import checkpoint, load_generator
 from hfinv.generators.base import Card
 from hfinv.generators.heads import Heads
 from hfinv.progress import Step, ignore
+from hfinv.training import shapes
 from hfinv.training.dataset import DatasetConfig, HeadFolder, Pictures, make_dataset
 from hfinv.training.discriminator import Discriminator
 from hfinv.training.factors import FACTORS
@@ -28,7 +29,7 @@ class NetworkConfig:
     """The size of the generator."""
 
     w_dim: int = 256
-    """Length of w."""
+    """Length of w, to which the weights of the displacement's fields are added."""
     plane_resolution: int = 128
     """Side of a plane, in texels; a power of two."""
     plane_channels: int = 24
@@ -53,6 +54,8 @@ class NetworkConfig:
     """Features of side r of the discriminator have judge_base / r channels,"""
     judge_max: int = 128
     """but never more than this."""
+    warp: int = 48
+    """Texels along a side of the fields that take each head to the mean one; 0 for none."""
     box: float = 0.8
     """Side of the cube that the planes span, world units: what is smaller is drawn finer, what is outside is not drawn;
     0.8 holds all that frontal crops show."""
@@ -97,6 +100,7 @@ def train_generator(
     """
     data = data or out / "heads"
     if (data / INDEX).is_file():
+        config = replace(config, network=replace(config.network, warp=0))
         # 1. Pictures of the user's own.
         pictures: Pictures = PosedImages(data, config.network.image_size)
         source = f"{len(pictures)} posed pictures"
@@ -108,7 +112,10 @@ def train_generator(
         pictures = HeadFolder(data)
         source = f"{len(pictures)} synthetic heads of {config.dataset.views} views"
 
-    # 2. Points, then rays, then pictures, then a discriminator.
+    if not config.network.warp:
+        config = replace(config, loop=replace(config.loop, shape_steps=0))
+
+    # 2. Shapes, points, then rays, then pictures, then a discriminator.
     state = begin(config, pictures, device)
     load_checkpoint(state, out)
     run_loop(state, pictures, out, config.loop, config.objective, progress)
@@ -135,6 +142,8 @@ def begin(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(loop.seed)
         generator = Heads(identity)
+        if generator.warp is not None:
+            generator.warp.fields.copy_(shapes.fit(config.network.warp, config.network.box))
         discriminator = Discriminator(
             config.network.image_size, config.network.judge_base, config.network.judge_max
         )
@@ -197,6 +206,7 @@ def card(network: NetworkConfig) -> Card:
             "hidden": network.hidden,
             "upsampler_channels": list(network.upsampler_channels),
             "upsampler_refine": network.upsampler_refine,
+            **({"warp": [shapes.count(), network.warp]} if network.warp else {}),
             "ray_size": ray_size,
             "samples": list(network.samples),
         },
@@ -206,7 +216,7 @@ def card(network: NetworkConfig) -> Card:
         pivot=FFHQ_PIVOT,
         focal=FFHQ_FOCAL,
         num_ws=2 * (network.plane_resolution.bit_length() - 1) - 2,
-        w_dim=network.w_dim,
+        w_dim=network.w_dim + (shapes.count() if network.warp else 0),
         yaw_range=torch.pi,
         factors=FACTORS,
         licence="Apache-2.0; made from CC0 meshes, skins of CC0 portraits and procedural hair only",

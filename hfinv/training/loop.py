@@ -20,7 +20,9 @@ from hfinv.progress import Step, ignore
 from hfinv.training.dataset import Batch, Pictures
 from hfinv.training.discriminator import deceive, judge, slope
 from hfinv.training.objective import Drawn, ObjectiveConfig, picture_loss, point_loss, ray_loss
+from hfinv.training.factors import FACTORS
 from hfinv.training.report import Report
+from hfinv.training.shapes import shape_loss, weights
 from hfinv.training.state import State, save_checkpoint
 
 
@@ -36,6 +38,11 @@ class LoopConfig:
     """Steps of lessons of whole pictures."""
     adversarial_steps: int = 2000
     """Steps of those lessons with a discriminator's opinion added."""
+    shape_steps: int = 1500
+    """Steps of lessons before all these, on where things are on a head; they need no pictures, and only the displacement
+    of the planes learns."""
+    shape_batch: int = 64
+    """Heads a step in those."""
     batch: int = 8
     """Heads a step."""
     picture_batch: int = 4
@@ -44,6 +51,8 @@ class LoopConfig:
     """Views a head in those; they share its planes."""
     learning_rate: float = 6e-3
     """Peak step of Adam."""
+    shape_rate: float = 0.1
+    """The same in lessons of shapes, whose network is small."""
     final_rate: float = 0.1
     """Share of the peak at the end."""
     judge_rate: float = 2e-3
@@ -72,7 +81,8 @@ class LoopConfig:
     @property
     def steps(self) -> int:
         """Steps in all."""
-        return self.point_steps + self.ray_steps + self.picture_steps + self.adversarial_steps
+        first = self.shape_steps + self.point_steps + self.ray_steps
+        return first + self.picture_steps + self.adversarial_steps
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,14 @@ class Draw:
 
     heads: list[int]
     """B numbers."""
-    batch: Batch
-    """B heads, on the CPU."""
+    batch: Batch | None
+    """B heads, on the CPU; None in lessons of shapes."""
     seed: int
     """Of the step's other choices."""
+    z: Tensor | None = None
+    """[B, Z] of a lesson of shapes."""
+    shapes: Tensor | None = None
+    """[B, K], how the mesh of these heads is moved; None if nobody asks."""
 
 
 def run_loop(
@@ -134,7 +148,7 @@ def run_loop(
 
 def lesson(step: int, config: LoopConfig) -> str:
     """Which lesson a step gives."""
-    for name in ("point", "ray", "picture"):
+    for name in ("shape", "point", "ray", "picture"):
         step -= getattr(config, f"{name}_steps")
         if step < 0:
             return f"{name}s"
@@ -146,10 +160,16 @@ def draw_step(folder: Pictures, step: int, config: LoopConfig, objective: Object
     rng = np.random.default_rng([config.seed, step])
     seed = int(rng.integers(2**62))
     kind = lesson(step, config)
+    if kind == "shapes":
+        z = rng.standard_normal((config.shape_batch, len(FACTORS))).astype(np.float32)
+        return Draw([], None, seed, torch.from_numpy(z), torch.from_numpy(weights(z)))
     count = config.batch if kind in ("points", "rays") else config.picture_batch
     heads = rng.choice(len(folder), min(count, len(folder)), replace=False).tolist()
     views = {"points": None, "rays": objective.ray_views}.get(kind, config.picture_views)
-    return Draw(heads, folder.batch(heads, views, rng), seed)
+    batch = folder.batch(heads, views, rng)
+    known = config.shape_steps and batch.z is not None
+    shapes = torch.from_numpy(weights(batch.z.numpy())) if known else None
+    return Draw(heads, batch, seed, shapes=shapes)
 
 
 def ahead(
@@ -185,10 +205,15 @@ def train_step(
     device = state.device
     rng = torch.Generator(device).manual_seed(draw.seed)
     kind = lesson(state.step, config)
+    if kind == "shapes":
+        return shape_step(state, draw.z.to(device), draw.shapes.to(device), config)
     batch = draw.batch.to(device)
     drawn = None
     with in_half(device, config.half):
         more: dict[str, Tensor] = {}
+        if draw.shapes is not None:
+            shapes = state.generator.mapping.shape(batch.z)
+            more["shape"] = shape_loss(state.generator.warp, shapes, draw.shapes.to(device))
         if batch.z is None:
             codes = state.extras["codes"][0](torch.tensor(draw.heads, device=device))
             batch = replace(batch, z=codes)
@@ -207,24 +232,42 @@ def train_step(
             scores = judged(drawn.picture, drawn.raw, drawn.camera)
             more["deceive"] = objective.adversarial * deceive(scores)
     terms |= more
+    update(state, terms, config)
+    if kind == "adversarial":
+        terms |= judge_step(state, drawn, config, objective)
+    return stepped(state, terms, config)
+
+
+def shape_step(state: State, z: Tensor, wanted: Tensor, config: LoopConfig) -> dict[str, Tensor]:
+    """A lesson of shapes; all other networks stay as they are."""
+    found = state.generator.mapping.shape(z)
+    terms = {"shape": shape_loss(state.generator.warp, found, wanted)}
+    update(state, terms, config)
+    return stepped(state, terms, config)
+
+
+def stepped(state: State, terms: dict[str, Tensor], config: LoopConfig) -> dict[str, Tensor]:
+    """Count a step, and average its weights; returns the losses, detached."""
+    state.step += 1
+    blend(state.average, state.generator, min(config.average, state.step / (state.step + 10)))
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def update(state: State, terms: dict[str, Tensor], config: LoopConfig) -> None:
+    """One step of the generator, and of the codes if there are any.
+
+    Raises:
+        HfinvError: the losses' sum is no number.
+    """
     loss = sum(terms.values())
     if not loss.isfinite():
         raise HfinvError(
             f"the loss is no number any more at step {state.step}",
             "go on from the last checkpoint with a smaller `--set loop.learning_rate`",
         )
-    update(state, loss, config)
-    if kind == "adversarial":
-        terms |= judge_step(state, drawn, config, objective)
-    state.step += 1
-    blend(state.average, state.generator, min(config.average, state.step / (state.step + 10)))
-    return {name: term.detach() for name, term in terms.items()}
-
-
-def update(state: State, loss: Tensor, config: LoopConfig) -> None:
-    """One step of the generator, and of the codes if there are any."""
     share = rate(state.step, config)
-    peaks = [(state.optimiser, config.learning_rate)]
+    shapes = state.step < config.shape_steps
+    peaks = [(state.optimiser, config.shape_rate if shapes else config.learning_rate)]
     if "codes" in state.extras:
         peaks.append((state.extras["codes"][1], config.code_rate))
     for optimiser, peak in peaks:
@@ -257,8 +300,10 @@ def judge_step(
 
 
 def rate(step: int, config: LoopConfig) -> float:
-    """Share of the peak learning rate: a short rise, then a cosine down to `final_rate`."""
-    time = step / max(config.steps, 1)
+    """Share of the peak learning rate: a short rise, then a cosine down to `final_rate`; lessons of shapes have their own."""
+    first = config.shape_steps
+    begun, count = (0, first) if step < first else (first, config.steps - first)
+    step, time = step - begun, (step - begun) / max(count, 1)
     down = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * time))
     return min(1.0, (step + 1) / 50) * down
 

@@ -12,11 +12,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hfinv.errors import WeightsError
 from hfinv.generators.heads import Heads
 
-READERS = ("mapping.linear.weight", "mapping.fc0.weight")
+READERS = tuple(
+    f"mapping.{part}{layer}.weight" for part in ("", "shape.") for layer in ("linear", "fc0")
+)
 """Tensors of the generator with one column a factor, [D, Z]."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What Adam knows of each tensor."""
@@ -136,15 +139,16 @@ def widened(weight: Tensor, known: list[str], wanted: list[str], power: int = 1)
 
 
 def adopt(generator: Heads, given: Heads) -> None:
-    """Take the weights of a finished generator, factor by factor.
+    """Take the weights of a finished generator, factor by factor; a displacement that it lacks keeps its own.
 
     Raises:
         WeightsError: it is of another size.
     """
     known, own = ([f.name for f in g.card.factors] for g in (given, generator))
-    weights = dict(given.state_dict())
-    for name in READERS:
-        weights[name] = widened(weights[name], known, own)
+    found, weights = given.state_dict(), generator.state_dict()
+    for name, value in found.items():
+        value = widened(value, known, own) if name in READERS else value
+        weights[name] = with_shape(value, weights[name]) if name in weights else value
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
@@ -152,6 +156,17 @@ def adopt(generator: Heads, given: Heads) -> None:
             f"the generator `{given.card.name}` does not fit the network of these settings",
             "leave `start` out, or set `network` to its size",
         ) from error
+
+
+def with_shape(value: Tensor, own: Tensor) -> Tensor:
+    """What reads w, or is measured of it, made to fit a w that goes on with the weights of a `Warp`: those begin without
+    effect, and equalised layers divide by the root of their width."""
+    more = own.shape[-1] - value.shape[-1]
+    if value.dim() > 2 or more <= 0 or own.shape[:-1] != value.shape[:-1]:
+        return value
+    if value.dim() == 1:
+        return torch.cat([value, own[-more:]])
+    return F.pad(value * math.sqrt(own.shape[1] / value.shape[1]), (0, more))
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

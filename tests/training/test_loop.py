@@ -20,14 +20,19 @@ from hfinv.training.report import read_metrics
 from hfinv.training.state import load_checkpoint, save_checkpoint
 
 OBJECTIVE = ObjectiveConfig(
-    near_points=256, free_points=128, rays=64, ray_samples=(8, 4), guided_samples=(2, 4, 2)
+    near_points=256,
+    free_points=128,
+    face=1.0,  # balls have none
+    rays=64,
+    ray_samples=(8, 4),
+    guided_samples=(2, 4, 2),
 )
 
 
 def loop(
     points: int = 0, rays: int = 0, pictures: int = 0, adversarial: int = 0, **more: object
 ) -> LoopConfig:
-    few = {"batch": 2, "picture_batch": 2, "save_every": 1000, "sheet_every": 0}
+    few = {"shape_steps": 0, "batch": 2, "picture_batch": 2, "save_every": 1000, "sheet_every": 0}
     return LoopConfig(points, rays, pictures, adversarial, half=False, **few | more)
 
 
