@@ -11,6 +11,10 @@ w = a + B z + rest, over samples of the mapping. Two things follow:
 - The columns are not made orthogonal in w itself: B has more rows than columns, and taking from a smile whatever it
   shares with age in w would take away what the generator draws the smile with.
 
+Some factors do nothing until they are large: a mouth opens from +1 on. A straight line through all of z's range would hardly
+open it, so `Directions.along` follows the mapping itself, w with the factor at that amount less w with it at 0, averaged
+over the others; for small amounts that is the column.
+
 They come from the generator's own mapping whenever they are asked for, in a fraction of a second, so they can never
 be those of another generator.
 """
@@ -18,6 +22,7 @@ be those of another generator.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +34,8 @@ from hfinv.generators.base import Generator
 
 SAMPLES = 8192
 """Samples of the mapping that the regression sees."""
+PATH_SAMPLES = 512
+"""Samples over which a factor's effect at one amount is averaged."""
 REACH = 2.5
 """Standard deviations that a factor may sensibly be moved: 99 of 100 heads lie within."""
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -52,21 +59,28 @@ class Directions:
     meanings: tuple[str, ...]
     """What -2 and +2 look like."""
     vectors: Tensor
-    """[N, D], added to each row of w_plus; once a row is one standard deviation of its factor."""
+    """[N, D], the slopes; once a row is one standard deviation of its factor."""
     ranges: Tensor
     """[N, 2], how far each may be followed down and up, in standard deviations."""
     explained: float
     """Share of the variance of w that the regression explains, in [0, 1]; the rest is not linear."""
     refused: tuple[tuple[str, str], ...] = ()
     """Names and files of trained directions that belong to another generator."""
+    bent: Callable[[int, float], Tensor] | None = None
+    """Place and amount of a labelled factor -> [D], what it does to w; None follows the slopes."""
+    labelled: int = 0
+    """How many of the names, the first ones, `bent` knows."""
 
     def along(self, name: str, amount: float = 1.0) -> Tensor:
-        """[D], what to add to w for `amount` standard deviations of a factor.
+        """[D], what to add to each row of w_plus for `amount` standard deviations of a factor.
 
         Raises:
             UsageError: there is no such factor.
         """
-        return amount * self.vectors[self.index(name)]
+        index = self.index(name)
+        if self.bent is not None and index < self.labelled:
+            return self.bent(index, amount)
+        return amount * self.vectors[index]
 
     def index(self, name: str) -> int:
         """Place of a factor.
@@ -134,4 +148,24 @@ def directions(generator: Generator, samples: int = SAMPLES) -> Directions:
         vectors=slopes.to(mean),
         ranges=mean.new_tensor([-REACH, REACH]).repeat(len(factors), 1),
         explained=1 - float(rest),
+        bent=lambda index, amount: effect(generator, index, amount),
+        labelled=len(factors),
     )
+
+
+@torch.no_grad()
+def effect(generator: Generator, index: int, amount: float) -> Tensor:
+    """[D], how w changes on average when a factor goes from 0 to an amount and all others stay.
+
+    Args:
+        generator: with factors on its card.
+        index: the factor's place.
+        amount: standard deviations.
+    """
+    count = len(generator.card.factors)
+    half = torch.randn(PATH_SAMPLES // 2, count, generator=torch.Generator().manual_seed(1))
+    still = torch.cat([half, -half]).to(generator.mean_latent())
+    still[:, index] = 0
+    moved = still.clone()
+    moved[:, index] = amount
+    return (generator.map(moved) - generator.map(still))[:, 0].mean(0)

@@ -171,6 +171,8 @@ def joined(
         ranges=ranges,
         explained=labelled.explained if labelled else 0.0,
         refused=tuple((name, str(path)) for name, path in refused.items()),
+        bent=labelled.bent if labelled else None,
+        labelled=labelled.labelled if labelled else 0,
     )
 
 

@@ -35,6 +35,14 @@ def test_the_slopes_of_a_known_mapping_are_found_without_its_even_terms() -> Non
     assert 0.5 < found.explained < 1
 
 
+def test_along_a_bent_path_a_factor_does_what_the_mapping_does() -> None:
+    found, matrix = directions(Bent()), Bent().matrix
+    assert torch.allclose(found.along("light_right", 2.0), 2 * matrix[2] + 0.8, atol=1e-4)
+    assert torch.allclose(found.along("light_right", -1.0), 0.2 - matrix[2], atol=1e-4)
+    assert torch.allclose(found.along("smile", 1.5), 1.5 * matrix[0], atol=1e-4)
+    assert (found.along("age", 0.0) == 0).all()
+
+
 def test_a_linear_read_out_moves_by_one_along_its_own_direction_alone() -> None:
     generator = load_generator("heads")
     found = directions(generator)
