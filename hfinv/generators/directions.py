@@ -43,7 +43,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "skin": ("skin", "lips", "brow_darkness"),
     "hair": ("hair", "beard"),
     "expression": ("smile", "jaw", "brow", "frown", "pucker", "squint", "blink"),
-    "eyes": ("gaze", "iris", "blink"),
+    "eyes": ("gaze", "iris", "blink", "lashes"),
+    "extras": ("glasses", "covering"),
     "light": ("light",),
     "cloth": ("cloth",),
 }
