@@ -35,7 +35,7 @@ from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 75
+    steps: int = 68
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
@@ -211,15 +211,16 @@ def begin(
         return lambda: generator.planes(w_plus), torch.optim.Adam(groups, lr=0.0)
     with torch.no_grad():
         planes = generator.planes(w_plus)
+    scale = float(planes[:, :, : generator.offset.shape[2]].std())
     groups = [
-        {"params": [generator.offset], "peak": config.plane_rate * float(planes.std())},
+        {"params": [generator.offset], "peak": config.plane_rate * scale},
         {"params": [x for x in weights if x is not generator.offset], "peak": config.learning_rate},
     ]
     optimiser = torch.optim.Adam(groups, lr=0.0)
     if config.variables == "both":
         return lambda: generator.planes(w_plus), optimiser
-    still = planes - generator.offset.detach()  # the backbone does not change, so it runs once
-    return lambda: still + generator.offset, optimiser
+    still = planes - generator.shift().detach()  # the backbone does not change, so it runs once
+    return lambda: still + generator.shift(), optimiser
 
 
 def held_terms(

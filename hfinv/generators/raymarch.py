@@ -147,9 +147,7 @@ def _march_two_passes(
     def look(distances: Tensor) -> tuple[Tensor, Tensor]:
         points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
         sample = sample_warped if options.warped else sample_planes
-        features, sigma = decoder(
-            sample(planes, points.flatten(1, 2), options.box, options.order)
-        )
+        features, sigma = decoder(sample(planes, points.flatten(1, 2), options.box, options.order))
         sigma = trimmed(sigma.reshape(distances.shape), points, options)
         return features.unflatten(1, distances.shape[1:]), sigma
 

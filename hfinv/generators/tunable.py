@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hfinv.errors import WeightsError
@@ -27,7 +28,7 @@ class Tunable(nn.Module):
     """How many of the planes' last channels move points instead of saying what is there."""
 
     offset: nn.Parameter | None
-    """[1, P, C, h, w], or None while nothing was added."""
+    """[1, P, C, h, w] without the channels that move points, or None while nothing was added."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +38,11 @@ class Tunable(nn.Module):
 
     def moved(self, planes: Tensor) -> Tensor:
         """[B, P, C, h, w] -> the same with the offset added, if there is one."""
-        return planes if self.offset is None else planes + self.offset
+        return planes if self.offset is None else planes + self.shift()
+
+    def shift(self) -> Tensor:
+        """[1, P, C, h, w], the offset of all channels: texels that move points each on their own would tear the head."""
+        return F.pad(self.offset, (0, 0, 0, 0, 0, self.MOVES))
 
     def choose(self, variables: str, w_plus: Tensor) -> list[nn.Parameter]:
         """Make the variables of a tuning ready to be changed, and freeze the others.
@@ -48,7 +53,10 @@ class Tunable(nn.Module):
         """
         if variables != "weights" and self.offset is None:
             with torch.no_grad():
-                self.offset = nn.Parameter(torch.zeros_like(self.planes(w_plus)))
+                planes = self.planes(w_plus)
+                self.offset = nn.Parameter(
+                    torch.zeros_like(planes[:, :, : planes.shape[2] - self.MOVES])
+                )
         free: tuple[str, ...] = {"planes": self.PLANE_MAKERS, "weights": ("offset",)}.get(
             variables, ()
         )

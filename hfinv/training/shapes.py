@@ -13,7 +13,15 @@ from torch import Tensor
 from hfinv.generators.triplane import OVERLAP, PLANE_ORDERS
 from hfinv.generators.warp import UNIT, Warp
 from hfinv.training.factors import FACTORS, SHAPES, Named
-from hfinv.training.morph import SCALE, base, eye_middle, macro_weights, morph, to_world, unit_weights
+from hfinv.training.morph import (
+    SCALE,
+    base,
+    eye_middle,
+    macro_weights,
+    morph,
+    to_world,
+    unit_weights,
+)
 from hfinv.training.surface import vertex_normals
 
 ORDER = "halves"
@@ -41,7 +49,9 @@ def names() -> tuple[str, ...]:
 def raw_weights(factors: Named) -> np.ndarray:
     """[K], as `morph` adds the fields up."""
     known = dict.fromkeys(names(), 0.0) | macro_weights(factors) | unit_weights(factors)
-    return np.concatenate([[known[n] for n in names()], 3 * np.tanh(factors.many("shape", SHAPES) / 3)])
+    return np.concatenate(
+        [[known[n] for n in names()], 3 * np.tanh(factors.many("shape", SHAPES) / 3)]
+    )
 
 
 @cache
@@ -70,7 +80,9 @@ def moves() -> np.ndarray:
     """[K, V, 3] world units, how one standard deviation of each weight moves the vertices."""
     stored = base().fields
     fields = np.concatenate([np.stack([stored[n] for n in names()]), stored["shapes"]])
-    still = np.stack([eye_middle(field) for field in fields])  # heads are moved so that eyes stay in place
+    still = np.stack(
+        [eye_middle(field) for field in fields]
+    )  # heads are moved so that eyes stay in place
     return spread()[1][:, None, None] * SCALE * (fields - still[:, None])
 
 
@@ -90,10 +102,14 @@ def fit(size: int, box: float) -> Tensor:
         [reading(vertices[inside] + away * normals[inside], size, box) for away, _ in OUTWARDS]
     )
     counted = sparse.diags(np.repeat([weight for _, weight in OUTWARDS], inside.sum()))
-    wanted = np.tile(moves()[:, inside].transpose(1, 0, 2).reshape(inside.sum(), -1), (len(OUTWARDS), 1))
+    wanted = np.tile(
+        moves()[:, inside].transpose(1, 0, 2).reshape(inside.sum(), -1), (len(OUTWARDS), 1)
+    )
     planes = len(PLANE_ORDERS[ORDER])
     step = sparse.diags([-1.0, 1.0], [0, 1], (size - 1, size))
-    steps = sparse.vstack([sparse.kron(sparse.identity(size), step), sparse.kron(step, sparse.identity(size))])
+    steps = sparse.vstack(
+        [sparse.kron(sparse.identity(size), step), sparse.kron(step, sparse.identity(size))]
+    )
     slopes = sparse.block_diag([steps.T @ steps] * planes)
     still = sparse.identity(planes * size * size)
     equations = reads.T @ counted @ reads + ROUGHNESS * slopes + SMALL * still

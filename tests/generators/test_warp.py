@@ -55,7 +55,8 @@ def test_without_displacement_the_features_are_read_where_they_are() -> None:
     planes = torch.randn(1, 4, 8, 16, 16)
     still = torch.cat([planes, torch.zeros(1, 4, 3, 16, 16)], 2)
     assert torch.equal(
-        sample_warped(still, points(), 1.0, "halves"), sample_planes(planes, points(), 1.0, "halves")
+        sample_warped(still, points(), 1.0, "halves"),
+        sample_planes(planes, points(), 1.0, "halves"),
     )
 
 
@@ -81,7 +82,9 @@ def test_a_moved_head_is_drawn_and_measured_where_it_moved_to() -> None:
     moved[..., -FIELDS] = 2.0
     away = torch.tensor([0.0, 2 * UNIT, 0.0])
     still, moved = head.planes(still), head.planes(moved)
-    moved = torch.cat([still[:, :, :-3], moved[:, :, -3:]], 2)  # the backbone reads the weights, too
+    moved = torch.cat(
+        [still[:, :, :-3], moved[:, :, -3:]], 2
+    )  # the backbone reads the weights, too
     before = head.density(still, points())
     after = head.density(moved, points() + away)
     assert torch.allclose(before, after, atol=1e-3)
@@ -101,3 +104,18 @@ def test_the_weights_have_gradients() -> None:
     eye = look_at(0.0, 0.0, 2.7, (0.0, 0.0, 0.0), 4.2647)
     head.render(head.planes(w_plus), w_plus, eye).image.square().mean().backward()
     assert (w_plus.grad[..., -FIELDS:].abs().sum((0, 1)) > 0).all()
+
+
+def test_a_tuned_offset_moves_nothing() -> None:
+    head = toy()
+    w_plus = head.map(torch.randn(1, len(head.card.factors)))
+    before = head.planes(w_plus)
+    head.choose("planes", w_plus)
+    assert head.offset.shape[2] == TOY.plane_channels
+    with torch.no_grad():
+        head.offset.normal_()
+    change = head.planes(w_plus) - before
+    assert (change[:, :, -3:] == 0).all() and (change[:, :, :-3] != 0).any()
+    again = toy()
+    again.change(head.changes())
+    assert torch.allclose(again.planes(w_plus), head.planes(w_plus), atol=1e-2)
