@@ -20,6 +20,7 @@ from hfinv.generators.raymarch import (
     march,
     ray_limits,
     render_rays,
+    trimmed,
 )
 from hfinv.generators.triplane import Decoder, sample_planes
 from hfinv.generators.tunable import Tunable
@@ -123,8 +124,8 @@ class Heads(Tunable):
         """
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
-                upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many fields, texels along their side), and z_dim if z
-                has no names.
+                upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many
+                fields, texels along their side), crop (see `RayOptions`), and z_dim if z has no names.
         """
         super().__init__()
         self.card = card
@@ -198,7 +199,8 @@ class Heads(Tunable):
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """[B, N, 3] in world units -> raw sigma [B, N, 1]."""
-        return self.field(planes, points)[1]
+        sigma = self.field(planes, points)[1].squeeze(-1)
+        return trimmed(sigma, points, self._options(None)).unsqueeze(-1)
 
     def march(
         self,
@@ -235,6 +237,7 @@ class Heads(Tunable):
             box=self.card.box,
             order="halves",
             warped=self.warp is not None,
+            crop=self.card.arguments.get("crop", 0.0),
         )
 
     def limits(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

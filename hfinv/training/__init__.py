@@ -56,6 +56,8 @@ class NetworkConfig:
     """but never more than this."""
     warp: int = 48
     """Texels along a side of the fields that take each head to the mean one; 0 for none."""
+    crop: float = 0.0
+    """The box is empty this far in from its sides in x and z, world units; what few cameras see is else left as it came."""
     box: float = 0.8
     """Side of the cube that the planes span, world units: what is smaller is drawn finer, what is outside is not drawn;
     0.8 holds all that frontal crops show."""
@@ -207,6 +209,7 @@ def card(network: NetworkConfig) -> Card:
             "upsampler_channels": list(network.upsampler_channels),
             "upsampler_refine": network.upsampler_refine,
             **({"warp": [shapes.count(), network.warp]} if network.warp else {}),
+            "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),
         },
