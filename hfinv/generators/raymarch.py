@@ -52,8 +52,6 @@ class RayOptions:
     """Side of the cube that the planes span, world units."""
     order: str = "eg3d"
     """A key of `PLANE_ORDERS`."""
-    warped: bool = False
-    """The planes' last channels move the points; see `hfinv.generators.warp`."""
     white_back: bool = False
     """Add the transparency to every feature: empty space is 1 instead of 0."""
     disparity: bool = False
@@ -67,6 +65,8 @@ class RayOptions:
     memory: int | None = None
     """Bytes that the samples of one chunk of rays may take. While gradients are recorded, a chunk is then
     marched again on the way back instead of being kept."""
+    warped: bool = False
+    """The planes' last channels move the points; see `hfinv.generators.warp`."""
 
     def __post_init__(self) -> None:
         if (self.near == "auto") != (self.far == "auto"):
