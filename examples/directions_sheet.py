@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from hfinv import camera, generators
+from hfinv.device import in_half
 from hfinv.generators.directions import directions
 
 SIDE, LABEL, COLUMNS = 112, 14, 6
@@ -49,7 +50,7 @@ def main(out: Path, name: str = "heads") -> None:
 
 def drawn(generator: generators.base.Generator, w_plus: torch.Tensor, view: camera.Camera) -> Image:
     """A small picture of one latent."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half(torch.device("cpu")):
         image = generator.render(generator.planes(w_plus), w_plus, view, background=1.0).image
     pixels = (127.5 * (image[0].float().clamp(-1, 1) + 1)).byte().permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(pixels)).resize((SIDE, SIDE), Image.LANCZOS)
