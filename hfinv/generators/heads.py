@@ -19,12 +19,13 @@ from hfinv.generators.raymarch import (
     RayOptions,
     march,
     ray_limits,
+    read_planes,
     render_rays,
     trimmed,
 )
-from hfinv.generators.triplane import Decoder, sample_planes
+from hfinv.generators.triplane import Decoder
 from hfinv.generators.tunable import Tunable
-from hfinv.generators.warp import AXES, Warp, sample_warped
+from hfinv.generators.warp import AXES, Warp
 
 PLANES = 4
 """XY of the front, XZ, ZY, XY of the back: the order "halves"."""
@@ -118,7 +119,7 @@ class Upsampler(nn.Module):
 class Heads(Tunable):
     """The bundled generator; implements `hfinv.generators.base.Generator`."""
 
-    PLANE_MAKERS = ("mapping.", "backbone.", "shared", "warp.")
+    PLANE_MAKERS = ("mapping.", "backbone.", "shared")
 
     def __init__(self, card: Card) -> None:
         """
@@ -194,8 +195,7 @@ class Heads(Tunable):
         Returns:
             features [B, N, F], the first three are RGB in [0, 1]; raw sigma [B, N, 1].
         """
-        sample = sample_planes if self.warp is None else sample_warped
-        return self.decoder(sample(planes.float(), points, self.card.box, "halves"))
+        return self.decoder(read_planes(planes.float(), points, self._options(None)))
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """[B, N, 3] in world units -> raw sigma [B, N, 1]."""

@@ -145,9 +145,9 @@ def _march_two_passes(
     """`render_rays` of some rays: features, distance before clamping, opacity, nearest and farthest sample."""
 
     def look(distances: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder sees at samples of the rays."""
         points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
-        sample = sample_warped if options.warped else sample_planes
-        features, sigma = decoder(sample(planes, points.flatten(1, 2), options.box, options.order))
+        features, sigma = decoder(read_planes(planes, points.flatten(1, 2), options))
         sigma = trimmed(sigma.reshape(distances.shape), points, options)
         return features.unflatten(1, distances.shape[1:]), sigma
 
@@ -171,6 +171,12 @@ def _march_two_passes(
     if options.white_back:
         features = features + (1 - total)
     return features, mean_distance(weights, distances), total, *distances.aminmax()
+
+
+def read_planes(planes: Tensor, points: Tensor, options: RayOptions) -> Tensor:
+    """What each plane holds at points [B, N, 3], [B, 3, N, C], moved first where the planes say so."""
+    sample = sample_warped if options.warped else sample_planes
+    return sample(planes, points, options.box, options.order)
 
 
 def trimmed(sigma: Tensor, points: Tensor, options: RayOptions) -> Tensor:

@@ -197,6 +197,7 @@ def made(step: int, config: TrainConfig, source: str) -> str:
 def card(network: NetworkConfig) -> Card:
     """The card of a new generator of that size."""
     ray_size = network.image_size // 4
+    fields = shapes.count() if network.warp else 0
     return Card(
         name="heads",
         family="heads",
@@ -208,7 +209,7 @@ def card(network: NetworkConfig) -> Card:
             "hidden": network.hidden,
             "upsampler_channels": list(network.upsampler_channels),
             "upsampler_refine": network.upsampler_refine,
-            **({"warp": [shapes.count(), network.warp]} if network.warp else {}),
+            **({"warp": [fields, network.warp]} if fields else {}),
             "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),
@@ -219,7 +220,7 @@ def card(network: NetworkConfig) -> Card:
         pivot=FFHQ_PIVOT,
         focal=FFHQ_FOCAL,
         num_ws=2 * (network.plane_resolution.bit_length() - 1) - 2,
-        w_dim=network.w_dim + (shapes.count() if network.warp else 0),
+        w_dim=network.w_dim + fields,
         yaw_range=torch.pi,
         factors=FACTORS,
         licence="Apache-2.0; made from CC0 meshes, skins of CC0 portraits and procedural hair only",

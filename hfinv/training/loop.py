@@ -19,8 +19,8 @@ from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 from hfinv.training.dataset import Batch, Pictures
 from hfinv.training.discriminator import deceive, judge, slope
-from hfinv.training.objective import Drawn, ObjectiveConfig, picture_loss, point_loss, ray_loss
 from hfinv.training.factors import FACTORS
+from hfinv.training.objective import Drawn, ObjectiveConfig, picture_loss, point_loss, ray_loss
 from hfinv.training.report import Report
 from hfinv.training.shapes import shape_loss, weights
 from hfinv.training.state import State, save_checkpoint

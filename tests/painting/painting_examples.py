@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from conftest import Ball
+from PIL import Image
 from torch import Tensor
 
 from hfinv.camera import Camera, look_at
 from hfinv.painting import Paint
 
+FACE = Path(__file__).parents[2] / "examples" / "faces" / "f1.jpg"
 CAMERA = look_at(0.2, pivot=(0.0, 0.0, 0.0))
 DISC = (0.45, 0.42)
 """Middle of the painted disc on the crop, in shares of its side."""
 RADIUS = 0.05
 RED = (0.9, -0.8, -0.8)
+
+
+def portrait(size: int) -> Image.Image:
+    """An example face as a square of so many pixels."""
+    image = Image.open(FACE).convert("RGB")
+    side = min(image.size)
+    return image.crop((0, 0, side, side)).resize((size, size), Image.LANCZOS)
 
 
 class PaintableBall(Ball):

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from painting_examples import portrait
 from PIL import Image, ImageDraw
 
 from hfinv.errors import PhotoError
 from hfinv.image import to_tensor
 from hfinv.painting import find_paint
 
-FACE = Path(__file__).parents[2] / "examples" / "faces" / "f1.jpg"
 SIZE = 384
 
 
 @pytest.fixture(scope="module")
 def crop() -> Image.Image:
-    image = Image.open(FACE).convert("RGB")
-    side = min(image.size)
-    return image.crop((0, 0, side, side)).resize((SIZE, SIZE), Image.LANCZOS)
+    return portrait(SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from painting_examples import CAMERA, PaintableBall, red_disc
+from painting_examples import CAMERA, PaintableBall, portrait, red_disc
 
 from hfinv.image import to_tensor
 from hfinv.painting.follow import GRID, follow, landmarks, motion, moved
 
-FACE = Path(__file__).parents[2] / "examples" / "faces" / "f1.jpg"
 SIZE = 256
 
 
 @pytest.fixture(scope="module")
 def face() -> torch.Tensor:
-    image = Image.open(FACE).convert("RGB")
-    side = min(image.size)
-    return to_tensor(np.array(image.crop((0, 0, side, side)).resize((SIZE, SIZE), Image.LANCZOS)))
+    return to_tensor(np.array(portrait(SIZE)))
 
 
 def test_a_face_that_moved_is_followed(face) -> None:
