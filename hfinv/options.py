@@ -176,9 +176,11 @@ def photo(verb: Command) -> Command:
 
 
 def chosen(device: str, quiet: bool) -> str:
-    """The device of that name, and a word about it if it was left to us."""
+    """The device of that name, and a word about it if it was left to us; what the CPU frees is kept for its next step."""
     from hfinv.device import choose
+    from hfinv.memory import keep_freed
 
+    keep_freed()
     found = str(choose(device))
     if device == "auto":
         console.note(f"computing on {found}", quiet)

@@ -32,6 +32,9 @@ PLANES = 4
 DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
 
+FAINT = 1e-4
+"""See `RayOptions.faint`."""
+
 
 class FactorNetwork(nn.Module):
     """z to numbers: a linear part, so that factors stay directions, and a network for what is not linear."""
@@ -238,6 +241,7 @@ class Heads(Tunable):
             order="halves",
             warped=self.warp is not None,
             crop=self.card.arguments.get("crop", 0.0),
+            faint=FAINT,
         )
 
     def limits(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ Distances run along unit rays, so they are no z-depths. Without a jitter nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +67,9 @@ class RayOptions:
     marched again on the way back instead of being kept."""
     warped: bool = False
     """The planes' last channels move the points; see `hfinv.generators.warp`."""
+    faint: float = 0.0
+    """Samples that matter less than this, see `importance_of`, get no gradient: what is seen stays the same, and the
+    way back is several times shorter. 0 for all."""
 
     def __post_init__(self) -> None:
         if (self.near == "auto") != (self.far == "auto"):
@@ -151,26 +154,83 @@ def _march_two_passes(
         sigma = trimmed(sigma.reshape(distances.shape), points, options)
         return features.unflatten(1, distances.shape[1:]), sigma
 
-    seen, sigma = look(distances)  # [B, n, S, O], [B, n, S]
-    if options.fine:
-        with torch.no_grad():
-            fine = importance(distances, interval_weights(sigma, distances), u)
-        seen_fine, sigma_fine = look(fine)
-        distances, order = torch.cat([distances, fine], -1).sort(-1)
-        sigma = torch.cat([sigma, sigma_fine], -1).gather(-1, order)
-    weights = interval_weights(sigma, distances)
+    sparse = options.faint > 0 and torch.is_grad_enabled()
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
+        seen, sigma = look(distances)  # [B, n, S, O], [B, n, S]
+        parts = [seen]
+        if options.fine:
+            with torch.no_grad():
+                fine = importance(distances, interval_weights(sigma, distances), u)
+            seen, sigma_fine = look(fine)
+            parts.append(seen)
+            distances, sigma = torch.cat([distances, fine], -1), torch.cat([sigma, sigma_fine], -1)
+    in_turn, order = distances.sort(-1)
+    if sparse:
+        matters = importance_of(sigma.gather(-1, order), in_turn) > options.faint
+        chosen = torch.zeros_like(matters).scatter(-1, order, matters).nonzero(as_tuple=True)
+        seen, there = look_again(planes, decoder, origins, directions, distances, chosen, options)
+        sigma = sigma.index_put(chosen, there)
+    weights = interval_weights(sigma.gather(-1, order), in_turn)
+    # The shares go back to the order of the samples, which is cheaper than sorting all features.
     shares = sample_shares(weights)
-    if options.fine:
-        # The shares go back to the order of the samples, which is cheaper than sorting all features.
-        shares = torch.zeros_like(shares).scatter(-1, order, shares)
-        coarse, fine = shares.split([options.coarse, options.fine], -1)
-        features = _weighted_sum(coarse, seen) + _weighted_sum(fine, seen_fine)
+    shares = torch.zeros_like(shares).scatter(-1, order, shares)
+    if sparse:
+        features = _sparse_sum(shares, parts, seen, chosen)
     else:
-        features = _weighted_sum(shares, seen)
+        features = _weighted_sum(shares, parts)
     total = weights.sum(-1, keepdim=True)
     if options.white_back:
         features = features + (1 - total)
-    return features, mean_distance(weights, distances), total, *distances.aminmax()
+    return features, mean_distance(weights, in_turn), total, *in_turn.aminmax()
+
+
+def look_again(
+    planes: Tensor,
+    decoder: Field,
+    origins: Tensor,
+    directions: Tensor,
+    distances: Tensor,
+    chosen: tuple[Tensor, Tensor, Tensor],
+    options: RayOptions,
+) -> tuple[Tensor, Tensor]:
+    """What the decoder sees at M of the samples of the rays.
+
+    Args:
+        planes: [B, P, C, h, w] or [1, ...].
+        decoder, options: as for `render_rays`.
+        origins, directions: [B, N, 3].
+        distances: [B, N, S].
+        chosen: batch items, rays and samples, [M] each, by batch item.
+
+    Returns:
+        features [M, O]; raw sigma [M].
+    """
+    item, ray, _ = chosen
+    points = origins[item, ray] + distances[chosen][:, None] * directions[item, ray]
+    each = item.bincount(minlength=len(origins)).tolist() if len(planes) > 1 else [len(points)]
+    seen = [
+        decoder(read_planes(planes[b : b + 1], some[None], options))
+        for b, some in enumerate(points.split(each))
+    ]
+    features, sigma = (torch.cat(part, 1)[0] for part in zip(*seen))
+    return features, trimmed(sigma[:, 0], points, options)
+
+
+def importance_of(sigma: Tensor, distances: Tensor) -> Tensor:
+    """How much a sample matters to its ray, in sizes of the light that reaches the eye.
+
+    Args:
+        sigma: raw, [..., S].
+        distances: [..., S], ascending.
+
+    Returns:
+        [..., S]: the share of the sample's colour, or what a change of its raw sigma by 1 could do, if that is more.
+    """
+    weights = interval_weights(sigma, distances)
+    before = 1 - F.pad(weights, (1, 0)).cumsum(-1)[..., :-1]  # the light that reaches each interval
+    slope = torch.sigmoid((sigma[..., :-1] + sigma[..., 1:]) / 2 + DENSITY_BIAS)
+    change = (before - weights).clamp(min=0) * slope * distances.diff(dim=-1)
+    return torch.maximum(sample_shares(weights), sample_shares(change))
 
 
 def read_planes(planes: Tensor, points: Tensor, options: RayOptions) -> Tensor:
@@ -195,9 +255,22 @@ def cropped(points: Tensor, box: float, crop: float) -> Tensor:
     return (points[..., [0, 2]].abs() > box / 2 - crop).any(-1)
 
 
-def _weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    """[B, N, S] and [B, N, S, O] -> [B, N, O]."""
-    return (weights[..., None, :] @ values).squeeze(-2)
+def _weighted_sum(weights: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """[B, N, S], and [B, N, S_i, O] of some of the S samples each -> [B, N, O]."""
+    each = weights.split([part.shape[2] for part in parts], -1)
+    # As a product of matrices this is no faster, and far slower on the way back.
+    return sum((some[..., None] * part).sum(-2) for some, part in zip(each, parts))
+
+
+def _sparse_sum(
+    weights: Tensor, parts: Sequence[Tensor], seen: Tensor, chosen: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """`_weighted_sum`, with gradients of the chosen samples only, what they look like being `seen` [M, O]."""
+    with torch.no_grad():
+        rest = _weighted_sum(weights.index_put(chosen, weights.new_zeros(())), parts)
+    row = chosen[0] * weights.shape[1] + chosen[1]
+    found = rest.flatten(0, 1).index_add(0, row, weights[chosen][:, None] * seen)
+    return found.view_as(rest)
 
 
 def march(
@@ -215,7 +288,7 @@ def march(
         features [B, N, O]; distance [B, N, 1]; the weight of each interval [B, N, S - 1].
     """
     weights = interval_weights(sigma, distances)
-    composed = _weighted_sum(sample_shares(weights), features)
+    composed = _weighted_sum(sample_shares(weights), [features])
     if white_back:
         composed = composed + (1 - weights.sum(-1, keepdim=True))
     return (

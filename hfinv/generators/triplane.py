@@ -48,7 +48,7 @@ def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d
         order: a key of `PLANE_ORDERS`.
 
     Returns:
-        [B, 3, N, C]; its memory has the channels before the points.
+        [B, 3, N, C], or their mean [B, 1, N, C] with the order "halves"; its memory has the channels before the points.
     """
     batch, count = points.shape[:2]
     if len(planes) == 1 and batch > 1:
@@ -87,11 +87,14 @@ def joined_slices(sampled: Tensor, scaled: Tensor, order: str) -> Tensor:
 
 
 def joined_halves(sampled: Tensor, z: Tensor) -> Tensor:
-    """[B, 4, N, C] and depths [B, N, 1] -> [B, 3, N, C]: the front and the back XY plane as one."""
+    """[B, 4, N, C] and depths [B, N, 1] -> [B, 1, N, C]: the mean of three planes, the front and the back XY plane as one.
+
+    The mean at once, since to lay the three side by side costs as much as to sample them.
+    """
     ahead = (0.5 + z / OVERLAP).clamp(0, 1)
     ahead = ahead * ahead * (3 - 2 * ahead)
     front, top, side, back = sampled.unbind(1)
-    return torch.stack([back + ahead * (front - back), top, side], 1)
+    return ((torch.lerp(back, front, ahead) + top + side) / 3)[:, None]
 
 
 def texels_together(planes: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class Decoder(nn.Module):
         """Average over the planes and decode.
 
         Args:
-            sampled: [B, 3, N, C], as `sample_planes` returns it.
+            sampled: [B, 3, N, C] or [B, 1, N, C], as `sample_planes` returns it.
 
         Returns:
             features [B, N, O], with a sigmoid in (-MARGIN, 1 + MARGIN); raw sigma [B, N, 1], unbounded.

@@ -66,7 +66,7 @@ def origins_of(moves: Tensor, points: Tensor, box: float, order: str) -> Tensor:
     """
     found = points
     for _ in range(ROUNDS):
-        found = points - UNIT * sample_planes(moves, found, box, order).sum(1)
+        found = points - 3 * UNIT * sample_planes(moves, found, box, order).mean(1)
     return found
 
 

@@ -20,6 +20,7 @@ from hfinv.generators.raymarch import (
     march,
     mean_distance,
     interval_weights,
+    importance_of,
     render_rays,
     sample_pdf,
     stratified,
@@ -289,6 +290,40 @@ def test_gradients_reach_planes_decoder_and_camera() -> None:
     (features.mean() + distance.mean() + opacity.mean()).backward()
     reached = (planes, camera.cam2world, camera.intrinsics, *decoder.parameters())
     assert all(t.grad.isfinite().all() and t.grad.abs().max() > 0 for t in reached)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_faint_samples_change_neither_the_picture_nor_much_of_the_gradient(shared: bool) -> None:
+    planes, decoder, options = scene()
+    planes = (
+        planes[:1]
+        if shared
+        else planes[[0, 0]] * torch.tensor([1.0, 0.5])[:, None, None, None, None]
+    )
+
+    def render(faint: float) -> tuple[Tensor, Tensor]:
+        """Features, and what the gradients of planes, camera and decoder are."""
+        leaf, camera = planes.clone().requires_grad_(), look_at(torch.tensor([0.2, -0.4]))
+        camera.cam2world.requires_grad_()
+        decoder.zero_grad()
+        marched = render_rays(leaf, decoder, *camera.rays(8), replace(options, faint=faint))
+        sum((x * torch.linspace(-1, 1, x.numel()).view_as(x)).sum() for x in marched).backward()
+        found = (leaf, camera.cam2world, *decoder.parameters())
+        return marched[0].detach(), [x.grad.clone() for x in found]
+
+    exact, gradients = render(0.0)
+    sparse, approximate = render(1e-4)
+    check_close(sparse, exact, 1e-5)
+    for one, other in zip(approximate, gradients):
+        assert (one - other).norm() < 0.01 * other.norm()
+    nothing = render(1e9)[1]  # all are faint: the option does something
+    assert all((x == 0).all() for x in nothing)
+
+
+def test_what_matters_is_the_surface_not_the_air_before_it_nor_what_it_hides() -> None:
+    sigma = torch.tensor([-30.0, -30, -30, 60, 60, 60, 60])
+    matters = importance_of(sigma, torch.linspace(1, 4, 7)) > 1e-3
+    assert matters.tolist() == [False, False, True, True, False, False, False]
 
 
 def test_one_auto_limit_alone_and_too_few_samples_are_refused() -> None:
