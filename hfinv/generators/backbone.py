@@ -22,6 +22,7 @@ from hfinv.generators.layers import (
     modulated_conv2d,
     normalize_2nd_moment,
     setup_filter,
+    unit_normal,
     upsample2d,
 )
 
@@ -140,11 +141,11 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.resolution, self.up, self.conv_clamp = resolution, up, conv_clamp
         self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(unit_normal(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("resample_filter", setup_filter())
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", unit_normal(resolution, resolution))
 
     def forward(
         self,
@@ -209,7 +210,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(unit_normal(out_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
@@ -256,7 +257,7 @@ class SynthesisBlock(nn.Module):
                 in_channels, out_channels, w_dim, resolution, up, conv_clamp
             )
         else:
-            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.const = nn.Parameter(unit_normal(out_channels, resolution, resolution))
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, 1, conv_clamp)
         self.num_conv = 2 if in_channels else 1
         self.has_image = is_last or architecture == "skip"

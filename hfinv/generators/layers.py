@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,9 +53,9 @@ def full_precision(x: Tensor) -> AbstractContextManager:
 
 def setup_filter(taps: Sequence[float] = TAPS) -> Tensor:
     """The 2-D low-pass filter of 1-D taps: their outer product, summing to 1, [T, T] float32."""
-    line = torch.tensor(taps, dtype=torch.float32)
-    square = torch.outer(line, line)
-    return square / square.sum()
+    line = np.asarray(taps, np.float32)
+    square = np.outer(line, line)
+    return torch.tensor(square / square.sum())
 
 
 def upfirdn(
@@ -226,6 +227,12 @@ def normalize_2nd_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 
 
+def unit_normal(*shape: int, divisor: float = 1.0) -> Tensor:
+    """Random first weights; on the meta device their shape alone, for arithmetic there takes torch two seconds to prepare."""
+    blank = torch.empty(shape)
+    return blank if blank.is_meta else torch.randn(shape) / divisor
+
+
 class FullyConnected(nn.Module):
     """A linear layer whose weights are stored with unit variance (equalised learning rate).
 
@@ -249,7 +256,7 @@ class FullyConnected(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = activation
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.weight = nn.Parameter(unit_normal(out_features, in_features, divisor=lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_features,), float(bias_init))) if bias else None
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
@@ -289,7 +296,7 @@ class Conv2dLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.activation, self.up, self.down, self.conv_clamp = activation, up, down, conv_clamp
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.weight = nn.Parameter(unit_normal(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
         self.register_buffer("resample_filter", setup_filter())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from hfinv.camera import Camera
 from hfinv.intake.head import head_model, to_world
@@ -69,5 +68,7 @@ def crops(picture: Tensor, box: Tensor, size: int) -> Tensor:
         box: [K, 3, 4], from `boxes`.
         size: side of a crop.
     """
+    from torchvision.ops import roi_align  # to import it takes as long as to import torch
+
     in_pixels = list((picture.shape[-1] * box).to(picture))
     return roi_align(picture, in_pixels, (size, size), aligned=True)
