@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from hfinv.camera import look_at
@@ -104,8 +103,7 @@ def near_surface(coarse: Tensor, level: float) -> Tensor:
     """Cells of a grid [n, n, n] whose corners lie on both sides of the level, and their neighbours: [n - 1] * 3, bool."""
     inside = (coarse > level)[None, None].float()
     some, all_ = F.max_pool3d(inside, 2, 1), -F.max_pool3d(-inside, 2, 1)
-    crossed = (some != all_)[0, 0].numpy()
-    return torch.from_numpy(ndimage.binary_dilation(crossed, np.ones((3, 3, 3))))
+    return F.max_pool3d((some != all_).float(), 3, 1, padding=1)[0, 0].bool()
 
 
 def between(coarse: Tensor, corners: Tensor, resolution: int) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 from hfinv.camera import Camera
@@ -58,6 +57,10 @@ def motion(now: Tensor, then: Tensor) -> Tensor | None:
     Args:
         now, then: [1, 3, H, H] in [-1, 1], two pictures of one face from one camera.
     """
+    from scipy.interpolate import (
+        RBFInterpolator,
+    )  # the slowest import of hfinv's own, and only paint needs it
+
     places = [landmarks(picture) for picture in (now, then)]
     if any(place is None for place in places):
         return None
