@@ -55,7 +55,13 @@ def sample_planes(planes: Tensor, points: Tensor, box: float, order: str = "eg3d
         sampled = sample_planes(planes, points.reshape(1, -1, 3), box, order)[0]  # [3, B * N, C]
         return sampled.unflatten(1, (batch, count)).transpose(0, 1)
     scaled = points * (2 / box)
-    grid = torch.stack([scaled[..., list(axes[:2])] for axes in PLANE_ORDERS[order]], 1)
+    axes = torch.tensor([axis for each in PLANE_ORDERS[order] for axis in each[:2]])
+    grid = (
+        scaled.index_select(-1, axes.to(scaled.device))
+        .unflatten(-1, (-1, 2))
+        .transpose(1, 2)
+        .contiguous()
+    )
     slices = planes.shape[1] // len(PLANE_ORDERS[order])  # 1 but for tri-grids
     grid = grid.repeat_interleave(slices, 1) if slices > 1 else grid  # [B, P, N, 2]
     texels = texels_together(planes).flatten(0, 1)  # [B * P, C, h, w]
@@ -102,6 +108,8 @@ def texels_together(planes: Tensor) -> Tensor:
 
     A corner of a bilinear sample is then one read from memory instead of C.
     """
+    if planes.stride(2) == 1:
+        return planes
     texels = planes.flatten(0, 1).contiguous(memory_format=torch.channels_last)
     return texels.unflatten(0, planes.shape[:2])
 
@@ -145,6 +153,8 @@ class Decoder(nn.Module):
             features [B, N, O], with a sigmoid in (-MARGIN, 1 + MARGIN); raw sigma [B, N, 1], unbounded.
         """
         # A sum's gradient is a view, a mean's is written out once for each plane.
-        decoded = self.net(sampled.sum(1) / sampled.shape[1]).float()
+        count = sampled.shape[1]
+        mean = sampled.sum(1) / count if count > 1 else sampled[:, 0]
+        decoded = self.net(mean).float()
         sigma, colours = decoded.split([1, self.out_features], -1)
         return DECODED[self.activation](colours), sigma
