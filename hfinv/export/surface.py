@@ -35,7 +35,7 @@ ALIKE = 0.001
 """Overlaps that differ by less are equally good; the firmer surface wins."""
 LOOKS = 5
 """The first so many of the generator's pictures, from ear to ear, show the outline."""
-OUTLINE = 192
+OUTLINE = 128
 """Side of the outlines that are compared, in pixels."""
 
 
