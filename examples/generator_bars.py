@@ -30,7 +30,7 @@ FRONT = math.radians(45)
 HEAD_HEIGHT = 0.524
 """World units from chin to crown of the mean head."""
 BARS = {"psnr": (24.0, "dB"), "lpips": (0.12, ""), "iou": (0.95, ""), "distance": (1.5, "%")}
-"""What issue 3 asks for: at least for psnr and iou, at most for the others."""
+"""At least for psnr and iou, at most for the others."""
 
 
 @torch.no_grad()

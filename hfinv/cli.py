@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from hfinv import __version__, console, directions_cli, generators_cli, options
+from hfinv import (
+    __version__,
+    bench_cli,
+    console,
+    directions_cli,
+    generators_cli,
+    options,
+    training_cli,
+)
 from hfinv.errors import HfinvError
 
 EXIT_CODES = """\b
@@ -109,7 +117,7 @@ def invert(
 
     settings = config.load_settings(preset, config_file, assignments)
     out = out or Path(f"{photo.stem}.hfinv")
-    device = _chosen(device, quiet)
+    device = options.chosen(device, quiet)
     generators_cli.warn_of_cost(settings, device)
     with console.Listener(quiet) as progress:
         pipeline.invert(photo, out, settings, device, seed, progress)
@@ -171,7 +179,7 @@ def render(
     from hfinv import pipeline, shots
 
     wanted = shots.Shots(**asked)
-    head = pipeline.open_head(run, _chosen(device, quiet))
+    head = pipeline.open_head(run, options.chosen(device, quiet))
     for warning in shots.guesses(wanted, head.generator.card):
         console.warn(warning)
     with console.Listener(quiet) as progress:
@@ -193,7 +201,7 @@ def report(run: Path, out: Path | None, device: str, as_json: bool, quiet: bool)
     found = reports.open_run(run)
     page = reports.current(found, out=out)
     if page is None:
-        head = pipeline.open_head(run, _chosen(device, quiet))
+        head = pipeline.open_head(run, options.chosen(device, quiet))
         with console.Listener(quiet) as progress:
             page = reports.write(found, head, out=out, progress=progress)
     console.show(str(page), {"run": run, "files": [page]}, as_json)
@@ -219,7 +227,7 @@ def view(run: Path, host: str, port: int, device: str, quiet: bool) -> None:
     from hfinv import pipeline, viewer
 
     viewer.check_installed()
-    head = pipeline.open_head(run, _chosen(device, quiet))
+    head = pipeline.open_head(run, options.chosen(device, quiet))
     with viewer.Viewer(head, host, port) as page:
         if host != viewer.LOCAL:
             console.warn(
@@ -294,7 +302,7 @@ def edit(
             "name a RUN and what to change, such as --attr smile+0.8 or --texture painted.png"
         )
     amounts = editing.joined(pair for pairs in attributes for pair in pairs)
-    head = pipeline.open_head(run, _chosen(device, quiet))
+    head = pipeline.open_head(run, options.chosen(device, quiet))
     along = editing.known(head, folders) if amounts else None
     told = editing.warnings(along, amounts) if along else []
     paint, more = editing.read_paint(texture, head) if texture else (None, [])
@@ -346,169 +354,11 @@ def export(
 
     config = exports.asked(**asked)
     exports.files.writer(file)
-    head = pipeline.open_head(run, _chosen(device, quiet))
+    head = pipeline.open_head(run, options.chosen(device, quiet))
     with console.Listener(quiet) as progress:
         files = exports.export(head, file, config, cameras_for, progress)
     console.show("\n".join(map(str, files)), {"run": run, "files": files}, as_json)
     console.note("open it in Blender, or in a browser: docs/export.md says how", quiet)
-
-
-@main.group()
-def train() -> None:
-    """Make the networks that come with hfinv."""
-
-
-@train.command()
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of checkpoints; one that exists goes on.",
-)
-@click.option(
-    "--data",
-    type=options.FILE,
-    help="Directory of the synthetic heads, OUT/heads if not given; or of pictures with EG3D's dataset.json.",
-)
-@options.machine
-@options.assignments
-@options.as_json
-@options.talk
-def generator(
-    out: Path,
-    data: Path | None,
-    device: str,
-    config_file: Path | None,
-    assignments: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Train the bundled generator on synthetic heads, or a prior of one's own on posed pictures."""
-    from hfinv.settings import adjusted
-    from hfinv.training import TrainConfig, train_generator
-
-    settings = adjusted(TrainConfig(), config_file, assignments)
-    with console.Listener(quiet) as progress:
-        weights = train_generator(out, settings, data, progress, _chosen(device, quiet))
-    console.show(str(weights), {"files": [weights]}, as_json)
-    console.suggest(["hfinv", "invert", "PHOTO", "--generator", weights], quiet)
-
-
-@train.command()
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of drawn heads and checkpoints; one that exists goes on.",
-)
-@click.option(
-    "--data",
-    type=options.FILE,
-    help="Directory of the synthetic heads that `hfinv train generator` made; OUT/heads if not given.",
-)
-@options.assignments
-@options.as_json
-@options.talk
-def encoder(
-    out: Path,
-    data: Path | None,
-    config_file: Path | None,
-    assignments: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Train the encoder whose guess an inversion starts from."""
-    from hfinv.settings import adjusted
-    from hfinv.training.encoder import EncoderConfig, train_encoder
-
-    settings = adjusted(EncoderConfig(), config_file, assignments)
-    with console.Listener(quiet) as progress:
-        weights = train_encoder(out, settings, data=data, progress=progress)
-    console.show(str(weights), {"files": [weights]}, as_json)
-
-
-@main.command()
-@click.option(
-    "--recipes",
-    default="w_plus,pti",
-    show_default=True,
-    metavar="A,B,...",
-    help="Presets to compare.",
-)
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of the benchmark; one that exists goes on.",
-)
-@click.option(
-    "--heads", type=click.IntRange(min=1), metavar="N", help="How many; 12, or all there are."
-)
-@click.option("--data", type=options.FILE, metavar="DIR", help="True heads of your own, see below.")
-@click.option(
-    "--photos", type=options.FILE, metavar="DIR", help="Photographs without truth, instead."
-)
-@click.option(
-    "--size", type=click.IntRange(64, 1024), default=256, show_default=True, metavar="PX",
-    help="Side of the synthetic heads' pictures.",
-)  # fmt: skip
-@click.option(
-    "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Processes that share the work.",
-)  # fmt: skip
-@click.option(
-    "--cache",
-    type=options.FILE,
-    metavar="DIR",
-    help="Where synthetic heads are kept; ~/.cache/hfinv.",
-)
-@options.assignments
-@options.machine
-@options.seed
-@options.as_json
-@options.talk
-def bench(out: Path, recipes: str, as_json: bool, quiet: bool, **asked: Any) -> None:
-    """Compare recipes on heads whose truth is known: tables, curves and contact sheets.
-
-    Without --data, on synthetic heads that no training saw, made on demand. DIR of --data holds
-    cameras.json: {"heads": [{"name": "head00", "views": {"input": {"image": "head00/input.png",
-    "mask": "head00/input_mask.png", "depth": "head00/input_depth.npz", "label": [25 numbers]},
-    "yaw+30": {...}}}]}; `depth` in the npz is camera z, 0 where nothing is; masks are 8-bit. The
-    input is taken as already cropped; the other views are rendered and compared.
-    """
-    from hfinv import bench as benches
-
-    names = tuple(name.strip() for name in recipes.split(",") if name.strip())
-    asked["device"] = _chosen(asked["device"], quiet)
-    plan = benches.Plan(recipes=names, **asked)
-    with console.Listener(quiet) as progress:
-        results = benches.bench(out, plan, progress)
-    files = sorted(path for path in out.iterdir() if path.is_file())
-    text = (out / "table.md").read_text(encoding="utf-8").rstrip()
-    console.show(text, {"out": out, "files": files, "means": results["means"]}, as_json)
-    console.note(f"written: {out}", quiet)
-
-
-@main.command(name="eval")
-@click.argument("run", type=options.FILE)
-@click.option(
-    "--truth", type=options.FILE, metavar="DIR", help="Data directory with the head's truth."
-)
-@click.option("--head", metavar="NAME", help="Which of its heads; found by the photo if not given.")
-@options.machine
-@options.as_json
-@options.talk
-def evaluate(
-    run: Path, truth: Path | None, head: str | None, device: str, as_json: bool, quiet: bool
-) -> None:
-    """Measure the head of RUN against its truth, or against its photo."""
-    from hfinv.bench.single import evaluate as measured
-
-    table, scores = measured(run, truth, head, _chosen(device, quiet))
-    console.show(table.rstrip(), {"run": run, **scores}, as_json)
 
 
 @main.command()
@@ -564,10 +414,12 @@ def completion(shell: str) -> None:
     click.echo(get_completion_class(shell)(main, {}, "hfinv", "_HFINV_COMPLETE").source())
 
 
-def _chosen(device: str, quiet: bool) -> str:
-    return options.chosen(device, quiet)
-
-
-main.add_command(directions_cli.direction)
-main.add_command(generators_cli.sample)
-main.add_command(generators_cli.weights)
+for verb in (
+    bench_cli.bench,
+    bench_cli.evaluate,
+    directions_cli.direction,
+    generators_cli.sample,
+    generators_cli.weights,
+    training_cli.train,
+):
+    main.add_command(verb)

@@ -10,6 +10,7 @@ edit's latent still moves planes that the untouched backbone made.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -343,14 +344,8 @@ class Locality:
     def __init__(
         self, generator: Any, perceptual: Perceptual, pivot: Pivot, config: TuningConfig
     ) -> None:
-        import copy
-
-        self.generator, self.perceptual, self.pivot, self.config = (
-            generator,
-            perceptual,
-            pivot,
-            config,
-        )
+        self.generator, self.perceptual = generator, perceptual
+        self.pivot, self.config = pivot, config
         self.name, self.every, self.weight = "locality", config.locality_every, config.locality
         self.frozen = copy.deepcopy(generator).requires_grad_(False)
 

@@ -39,7 +39,7 @@ LAYERS = (
     "shots doctor",
     "samples",
     "console options",
-    "directions_cli generators_cli",
+    "bench_cli directions_cli generators_cli training_cli",
     "cli",
     "__main__",
 )

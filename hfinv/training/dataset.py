@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,9 +14,13 @@ from torch import Tensor
 
 from hfinv.camera import FFHQ_FOCAL, FFHQ_RADIUS, Camera, concatenate, from_label, look_at
 from hfinv.errors import HfinvError
+from hfinv.image import written_aside
+from hfinv.training.factors import EXPRESSION, FACTORS, INDEX
 from hfinv.training.heads import build_head
-from hfinv.training.factors import FACTORS
 from hfinv.training.scene import Scene, photograph
+
+REACH = 2.5
+"""Standard deviations, to either side, of an expression that is drawn evenly."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class DatasetConfig:
     """Rays a pixel along each axis."""
     seed: int = 0
     """Head i of seed s is always the same head."""
+    expressive: float = 0.0
+    """Share of the heads whose expression is drawn evenly from all its range: hardly any head shuts its eyes by chance,
+    and what is not seen is not learnt."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ def make_head(index: int, config: DatasetConfig) -> dict[str, np.ndarray]:
     """Head number `index` of the dataset, photographed; see `Batch` for what the arrays hold."""
     rng = np.random.default_rng([config.seed, index])
     z = rng.standard_normal(len(FACTORS)).astype(np.float32)
+    if config.expressive and rng.uniform() < config.expressive:
+        z[[INDEX[factor.name] for factor in EXPRESSION]] = rng.uniform(
+            -REACH, REACH, len(EXPRESSION)
+        )
     head = build_head(z)
     scene = Scene(head.vertices, head.faces)
     camera = random_cameras(rng, config.views)
@@ -129,10 +139,8 @@ def make_dataset(
     for index in range(part[0], config.heads, part[1]):
         path = folder / f"head_{index:05d}.npz"
         if not path.exists():
-            aside = path.with_suffix(f".{os.getpid()}.part")
-            with open(aside, "wb") as file:
-                np.savez(file, **make_head(index, config))
-            aside.replace(path)
+            with written_aside(path) as aside:
+                np.savez(aside, **make_head(index, config))
         if report:
             report(index + 1, config.heads)
 

@@ -6,7 +6,6 @@ They are files of the same kind as those of `hfinv.training.dataset`, so one rea
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from hfinv.camera import Camera, concatenate, look_at
 from hfinv.device import in_half
 from hfinv.generators.base import Generator
+from hfinv.image import written_aside
 
 PITCH_MEAN, PITCH_SPREAD, PITCH_MOST = 0.05, 0.17, 0.6
 """How far from above or below photos are taken, radians."""
@@ -80,10 +80,8 @@ def draw_heads(
             rng = np.random.default_rng([seed, index])
             z = rng.standard_normal(len(generator.card.factors)).astype(np.float32)
             camera = front_cameras(rng, views, generator.card, max_yaw)
-            aside = path.with_suffix(f".{os.getpid()}.part")
-            with open(aside, "wb") as file:
-                np.savez(file, **drawn_head(generator, z, camera))
-            aside.replace(path)
+            with written_aside(path) as aside:
+                np.savez(aside, **drawn_head(generator, z, camera))
         if report:
             report(index + 1, heads)
 

@@ -22,6 +22,7 @@ from hfinv.encoders.network import MOTION_UNIT, Encoder, EncoderCard
 from hfinv.errors import HfinvError
 from hfinv.generators import load_generator
 from hfinv.generators.base import Card, Generator
+from hfinv.image import written_aside
 from hfinv.progress import Step, ignore
 from hfinv.training.augment import AugmentConfig, augment
 from hfinv.training.drawn import draw_heads
@@ -286,9 +287,8 @@ def save_checkpoint(state: State, out: Path, keep: int) -> None:
     for index, moments in state.optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{k}": v for k, v in moments.items()}
     path = out / f"checkpoint_{state.step:07d}.safetensors"
-    aside = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, aside, {"step": str(state.step)})
-    aside.replace(path)
+    with written_aside(path) as aside:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, aside, {"step": str(state.step)})
     for old in sorted(out.glob("checkpoint_*.safetensors"))[:-keep]:
         old.unlink()
 

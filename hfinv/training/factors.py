@@ -36,7 +36,7 @@ _HAIR = [
     Factor("beard", "-2 shaven, +2 a dark full beard"),
     Factor("brow_darkness", "-2 light brows, +2 dark brows"),
 ]
-_EXPRESSION = [
+EXPRESSION = [
     Factor("smile", "-2 lips at rest, +2 a broad smile"),
     Factor("jaw_open", "+1 lips apart, +2 mouth open"),
     Factor("blink", "+2 eyes nearly shut"),
@@ -89,7 +89,7 @@ FACTORS: tuple[Factor, ...] = tuple(
     + _numbered("shape", SHAPES, "principal direction {} of face shape")
     + _numbered("skin", SKINS, "principal direction {} of skin colour")
     + _HAIR
-    + _EXPRESSION
+    + EXPRESSION
     + _PAINT
     + _LATER
 )

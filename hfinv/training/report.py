@@ -16,7 +16,7 @@ from torch import Tensor
 from hfinv.camera import look_at
 from hfinv.errors import UsageError
 from hfinv.generators.heads import Heads
-from hfinv.image import contact_sheet, save_png, to_bytes
+from hfinv.image import contact_sheet, save_png, to_bytes, written_aside
 
 SHEET_HEADS = 4
 """Heads on a sheet, always the same."""
@@ -124,9 +124,8 @@ def draw_curves(records: list[dict[str, float]], path: Path) -> Path:
         axes.plot(steps, np.maximum(values, 1e-5), label=name)
     axes.set(xlabel="step", ylabel="loss, weighted", yscale="log")
     axes.legend(ncols=2)
-    aside = path.with_suffix(".part.png")
-    figure.savefig(aside, dpi=100)
-    aside.replace(path)
+    with written_aside(path) as aside:
+        figure.savefig(aside, dpi=100)
     return path
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from hfinv.errors import WeightsError
 from hfinv.generators.heads import Heads
+from hfinv.image import written_aside
 
 READERS = tuple(
     f"mapping.{part}{layer}.weight" for part in ("", "shape.") for layer in ("linear", "fc0")
@@ -65,10 +66,9 @@ def save_checkpoint(state: State, out: Path, keep: int) -> Path:
             tensors |= {f"{prefix}.{names[index]}.{k}": v for k, v in moments.items()}
     factors = [factor.name for factor in state.generator.card.factors]
     path = out / f"checkpoint_{state.step:07d}.safetensors"
-    aside = path.with_suffix(".part")
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    save_file(tensors, aside, {"step": str(state.step), "factors": json.dumps(factors)})
-    aside.replace(path)
+    with written_aside(path) as aside:
+        save_file(tensors, aside, {"step": str(state.step), "factors": json.dumps(factors)})
     for old in sorted(out.glob("checkpoint_*.safetensors"))[:-keep]:
         old.unlink()
     return path

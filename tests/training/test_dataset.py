@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 import torch
 
 from hfinv.training.dataset import (
+    REACH,
     DatasetConfig,
     HeadFolder,
     make_dataset,
     make_head,
     random_cameras,
 )
+from hfinv.training.factors import EXPRESSION, INDEX
 
 SMALL = DatasetConfig(heads=2, views=3, size=32, distance_size=16, supersample=1)
 
@@ -73,3 +76,14 @@ def test_cameras_stand_all_around_and_more_often_in_front() -> None:
     shares = torch.histc(yaw, 8, -torch.pi, torch.pi) / len(yaw)
     assert shares.min() > 0.05
     assert shares[3:5].sum() > 1.5 * shares[[0, 7]].sum()
+
+
+def test_an_expressive_head_is_the_same_person_with_another_face() -> None:
+    calm, lively = (
+        make_head(3, replace(SMALL, views=1, expressive=share))["z"] for share in (0.0, 1.0)
+    )
+    expression = [INDEX[factor.name] for factor in EXPRESSION]
+    others = np.setdiff1d(np.arange(len(calm)), expression)
+    assert np.array_equal(calm[others], lively[others])
+    assert (calm[expression] != lively[expression]).all()
+    assert (np.abs(lively[expression]) <= REACH).all()
