@@ -39,7 +39,7 @@ _HAIR = [
 EXPRESSION = [
     Factor("smile", "-2 lips at rest, +2 a broad smile"),
     Factor("jaw_open", "+1 lips apart, +2 mouth open"),
-    Factor("blink", "+2 eyes nearly shut"),
+    Factor("blink", "+1 eyes half shut, +2 shut"),
     Factor("brow_up", "+2 raised brows"),
     Factor("brow_down", "+2 lowered brows"),
     Factor("frown", "+2 mouth corners drawn down"),

@@ -137,7 +137,7 @@ def unit_weights(factors: Named) -> dict[str, float]:
     return {
         "unit_smile": 1.0 * smile,
         "unit_jaw_open": 0.5 * opened + 0.12 * smile**3,
-        "unit_blink": 0.06 + 0.85 * factors.rising("blink", 2.5, 2.2),
+        "unit_blink": 0.06 + 0.85 * factors.rising("blink", 3.5, 0.86),
         "unit_brow_up": 1.4 * factors.rising("brow_up", 1.5, 0.9),
         "unit_brow_down": 1.1 * factors.rising("brow_down", 2.4, 1.5),
         "unit_frown": 1.1 * factors.rising("frown", 2.2, 1.5),

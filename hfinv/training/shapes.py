@@ -98,6 +98,8 @@ def fit(size: int, box: float) -> Tensor:
     """
     vertices, normals = mean_head()
     inside = (np.abs(vertices) < box / 2).all(1)
+    for eyeball in base().eyes:  # what a lid slides over would hold it back
+        inside[eyeball] = False
     reads = sparse.vstack(
         [reading(vertices[inside] + away * normals[inside], size, box) for away, _ in OUTWARDS]
     )
