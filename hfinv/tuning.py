@@ -36,7 +36,7 @@ from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 68
+    steps: int = 95
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""

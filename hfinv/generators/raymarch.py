@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hfinv.generators.triplane import sample_planes, texels_together
@@ -154,7 +154,7 @@ def _march_two_passes(
         sigma = trimmed(sigma.reshape(distances.shape), points, options)
         return features.unflatten(1, distances.shape[1:]), sigma
 
-    sparse = options.faint > 0 and torch.is_grad_enabled()
+    sparse = options.faint > 0 and has_gradient(planes, origins, directions, decoder)
     with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
         seen, sigma = look(distances)  # [B, n, S, O], [B, n, S]
         parts = [seen]
@@ -182,6 +182,14 @@ def _march_two_passes(
     if options.white_back:
         features = features + (1 - total)
     return features, mean_distance(weights, in_turn), total, *in_turn.aminmax()
+
+
+def has_gradient(*sources: Tensor | Field) -> bool:
+    """Whether anything computed from these tensors and networks will be asked for gradients."""
+    tensors = [
+        x for one in sources for x in (one.parameters() if isinstance(one, nn.Module) else (one,))
+    ]
+    return torch.is_grad_enabled() and any(getattr(x, "requires_grad", False) for x in tensors)
 
 
 def look_again(
