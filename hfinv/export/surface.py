@@ -81,12 +81,18 @@ def outline_level(head: Renderable, pictures: Pictures) -> float:
     if level <= 0 or generator.card.backdrop == "planes":
         return level
     density = density_grid(generator, head.planes, COARSE, level * 0.5 ** (FAINTEST / 2))
-    found = []
-    for lower in level * 0.5 ** np.arange(0, FAINTEST + 0.5, 0.5):
-        vertices, faces = extract(density, float(lower), generator.card.box)
-        found.append((overlap(vertices, faces, looks), float(lower)))
-    best = max(found)[0]
-    return max(lower for agreed, lower in found if agreed > best - ALIKE)
+    found: dict[float, float] = {}
+
+    def try_all(halvings: list[float]) -> None:
+        for one in halvings:
+            vertices, faces = extract(density, level * 0.5**one, generator.card.box)
+            found[one] = overlap(vertices, faces, looks)
+
+    try_all([float(one) for one in range(FAINTEST + 1)])
+    best = max(found, key=found.get)
+    try_all([one for one in (best - 0.5, best + 0.5) if 0 <= one <= FAINTEST])
+    most = max(found.values())
+    return level * 0.5 ** min(one for one, agreed in found.items() if agreed > most - ALIKE)
 
 
 def overlap(vertices: Tensor, faces: Tensor, looks: Sequence[Picture]) -> float:
