@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
-from scipy import sparse
-from scipy.sparse.linalg import factorized
 from torch import Tensor
 
 from hfinv.camera import Camera
@@ -116,9 +115,9 @@ class Paint:
 class Graph:
     """V vertices and the triangle edges between them."""
 
-    mean: sparse.csr_matrix
+    mean: scipy.sparse.csr_matrix
     """[V, V], the average over a vertex's neighbours and itself."""
-    stiffness: sparse.csc_matrix
+    stiffness: scipy.sparse.csc_matrix
     """[V, V], the graph's Laplacian."""
 
     @classmethod
@@ -128,10 +127,10 @@ class Graph:
         ends = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2)
         ends = np.unique(np.sort(ends, 1), axis=0)
         one, two = np.concatenate([ends, ends[:, ::-1]]).T
-        links = sparse.coo_matrix((np.ones(len(one)), (one, two)), (count, count)).tocsr()
+        links = scipy.sparse.coo_matrix((np.ones(len(one)), (one, two)), (count, count)).tocsr()
         degree = np.asarray(links.sum(1)).ravel()
-        mean = sparse.diags(1 / (degree + 1)) @ (links + sparse.identity(count))
-        return cls(mean.tocsr(), (sparse.diags(degree) - links).tocsc())
+        mean = scipy.sparse.diags(1 / (degree + 1)) @ (links + scipy.sparse.identity(count))
+        return cls(mean.tocsr(), (scipy.sparse.diags(degree) - links).tocsc())
 
     def feathered(self, seen: np.ndarray) -> np.ndarray:
         """[V] in [0, 1] -> the same, falling to 0 softly and nowhere larger."""
@@ -148,8 +147,8 @@ class Graph:
             trust: of each vertex.
             fade: pull towards 0 where nothing is known; its inverse root is the reach in edges.
         """
-        pull = sparse.diags(trust + STIFF * fade, format="csc")
-        solve = factorized(pull + STIFF * self.stiffness)
+        pull = scipy.sparse.diags(trust + STIFF * fade, format="csc")
+        solve = scipy.sparse.linalg.factorized(pull + STIFF * self.stiffness)
         known = trust[:, None] * values
         return np.stack([solve(known[:, k]) for k in range(values.shape[1])], 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 
 def filled(texture: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def filled(texture: np.ndarray, known: np.ndarray) -> np.ndarray:
     Returns:
         [H, W, 3], the known pixels as they were.
     """
-    row, column = ndimage.distance_transform_edt(
+    row, column = scipy.ndimage.distance_transform_edt(
         ~known, return_distances=False, return_indices=True
     )
     return texture[row, column]

@@ -7,7 +7,7 @@ the vertices then follow the normals (Sun et al. 2007).
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from hfinv.export.mesh import Shape
 
@@ -29,8 +29,8 @@ def smoothed(shape: Shape, passes: int = 6, contrast: float = 0.45, steps: int =
     size = (len(faces), len(faces))
     for _ in range(passes):
         alike = np.exp(-((normals[one] - normals[two]) ** 2).sum(1) / (2 * contrast**2))
-        weights = sparse.coo_matrix((alike, (one, two)), shape=size).tocsr()
-        weights = weights + weights.T + sparse.identity(size[0])
+        weights = scipy.sparse.coo_matrix((alike, (one, two)), shape=size).tocsr()
+        weights = weights + weights.T + scipy.sparse.identity(size[0])
         normals = weights @ (area * normals)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-20)
     return Shape(_followed(vertices, faces, normals, steps).astype(np.float32), faces)
@@ -52,7 +52,7 @@ def _followed(
     """Move each vertex, [V, 3], onto the planes that its triangles' normals, [F, 3], ask for."""
     rows = np.repeat(np.arange(len(faces)), 3)
     ones = np.ones(faces.size)
-    touching = sparse.coo_matrix(
+    touching = scipy.sparse.coo_matrix(
         (ones, (faces.ravel(), rows)), shape=(len(vertices), len(faces))
     ).tocsr()
     count = np.asarray(touching.sum(1)).clip(1)

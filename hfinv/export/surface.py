@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import fast_simplification
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from hfinv.camera import concatenate
@@ -119,7 +119,7 @@ def lowest(card: Card) -> float:
 def softened(density: np.ndarray, level: float) -> np.ndarray:
     """How far inside each point is, [n, n, n] in [-1, 1]: 0 at the level, whatever scale the density has."""
     scale = max(float(np.std(density)), 1e-6)
-    return ndimage.gaussian_filter(np.tanh((density - level) / scale), BLUR, mode="nearest")
+    return scipy.ndimage.gaussian_filter(np.tanh((density - level) / scale), BLUR, mode="nearest")
 
 
 def cut(inside: np.ndarray, low: float, radius: float, box: float) -> np.ndarray:

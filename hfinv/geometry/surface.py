@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
+import skimage
 import torch
-from scipy import sparse
-from scipy.sparse import csgraph
-from skimage.measure import marching_cubes
 from torch import Tensor
 
 from hfinv.errors import HfinvError
@@ -33,7 +32,9 @@ def extract(grid: np.ndarray, level: float, box: float) -> tuple[Tensor, Tensor]
     nothing = min(float(grid.min()), level - abs(level) - 1.0)
     padded = np.pad(grid, 1, constant_values=nothing)
     # scikit-image's other direction would turn the faces of a density inwards.
-    vertices, faces, _, _ = marching_cubes(padded, level, gradient_direction="ascent")
+    vertices, faces, _, _ = skimage.measure.marching_cubes(
+        padded, level, gradient_direction="ascent"
+    )
     vertices = (vertices - 1).clip(0, resolution - 1) / (resolution - 1) - 0.5
     vertices, faces = largest_part(box * vertices, faces)
     if signed_volume(vertices, faces) < 0:
@@ -47,10 +48,10 @@ def extract(grid: np.ndarray, level: float, box: float) -> tuple[Tensor, Tensor]
 def largest_part(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The connected part with the largest area; what floats beside the head goes."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = sparse.coo_matrix(
+    graph = scipy.sparse.coo_matrix(
         (np.ones(len(edges), bool), edges.T), shape=(len(vertices), len(vertices))
     )
-    count, part = csgraph.connected_components(graph, directed=False)
+    count, part = scipy.sparse.csgraph.connected_components(graph, directed=False)
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     best = np.bincount(part[faces[:, 0]], area, count).argmax()

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from hfinv.errors import PhotoError
@@ -85,7 +85,9 @@ def step_between(after: Tensor, before: Tensor, config: DifferenceConfig) -> np.
 
 def strength(step: np.ndarray, before: Tensor, config: DifferenceConfig) -> np.ndarray:
     """[H, W], how many times more the colours changed than they may where nobody painted."""
-    difference = np.stack([ndimage.gaussian_filter(c, config.blur) for c in np.abs(step)]).max(0)
+    difference = np.stack(
+        [scipy.ndimage.gaussian_filter(c, config.blur) for c in np.abs(step)]
+    ).max(0)
     busy = busyness(before, config)
     # The unpainted part is most of the picture, so quantiles speak of it.
     quiet = np.median(difference)
@@ -98,8 +100,8 @@ def strength(step: np.ndarray, before: Tensor, config: DifferenceConfig) -> np.n
 def busyness(picture: Tensor, config: DifferenceConfig) -> np.ndarray:
     """[H, W], how strong the edges around each pixel are, in colours a pixel."""
     grey = picture.mean(1)[0].double().cpu().numpy()
-    edges = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)) / 8
-    return ndimage.gaussian_filter(edges, 2 * config.blur)
+    edges = np.hypot(scipy.ndimage.sobel(grey, 0), scipy.ndimage.sobel(grey, 1)) / 8
+    return scipy.ndimage.gaussian_filter(edges, 2 * config.blur)
 
 
 def strokes(difference: np.ndarray, step: np.ndarray, config: DifferenceConfig) -> np.ndarray:
@@ -110,18 +112,18 @@ def strokes(difference: np.ndarray, step: np.ndarray, config: DifferenceConfig) 
         step: [3, H, W], from `step_between`, not blurred.
         config: how large and how strong a stroke must be.
     """
-    labels, count = ndimage.label(difference > 1, np.ones((3, 3)))
+    labels, count = scipy.ndimage.label(difference > 1, np.ones((3, 3)))
     if not count:
         return np.zeros(difference.shape, np.float32)
     each = np.arange(1, count + 1)
-    large = ndimage.sum_labels(np.ones_like(difference), labels, each)
-    strong = ndimage.maximum(difference, labels, each)
+    large = scipy.ndimage.sum_labels(np.ones_like(difference), labels, each)
+    strong = scipy.ndimage.maximum(difference, labels, each)
     kept = each[(large >= max(4, config.speck * difference.size)) & (strong >= config.seed)]
     near = np.isin(labels, kept)
     # The blur made the strokes wider: at their edges the colours themselves tell how much is paint.
     sharp = np.abs(step).max(0)
-    share = sharp / np.maximum(ndimage.maximum_filter(sharp, 7), config.least)
-    inner = ndimage.binary_erosion(near, iterations=3)
+    share = sharp / np.maximum(scipy.ndimage.maximum_filter(sharp, 7), config.least)
+    inner = scipy.ndimage.binary_erosion(near, iterations=3)
     return np.where(near, np.where(inner, 1.0, np.clip(1.4 * share - 0.2, 0, 1)), 0.0).astype(
         np.float32
     )

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
-from scipy import sparse
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from hfinv.shapes import check
@@ -180,11 +179,11 @@ def solve_region(source: np.ndarray, target: np.ndarray, region: np.ndarray) -> 
         rows.append(np.flatnonzero(within))
         columns.append(number[to][within])
         values.append(np.full(within.sum(), -1.0))
-    matrix = sparse.csc_matrix(
+    matrix = scipy.sparse.csc_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     )
     result = target.copy()
-    result[y, x] = splu(matrix).solve(right)
+    result[y, x] = scipy.sparse.linalg.splu(matrix).solve(right)
     return result
 
 
