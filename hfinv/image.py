@@ -105,16 +105,21 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray | Tensor) -> Path:
 
 
 @contextmanager
-def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def written_aside(path: str | os.PathLike[str], shared: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the name `path` when the block ends well, else it goes.
 
     Missing folders are made. A reader of `path` sees the old file or the whole new one.
+
+    Args:
+        path: the file.
+        shared: other processes may be writing the same file; each then has an aside of its own.
 
     Raises:
         HfinvError: the disk is full, the folder refuses, or any other OSError of the block.
     """
     path = Path(path)
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    own = f".{os.getpid()}" if shared else ""
+    aside = path.with_name(f".{path.stem}{own}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside

@@ -325,3 +325,18 @@ def _png_of_header(width: int, height: int) -> bytes:
         + _chunk(b"IDAT", zlib.compress(b"\0" * 100))
         + _chunk(b"IEND", b"")
     )
+
+
+def test_two_who_write_the_same_file_do_not_write_into_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with image.written_aside(path, shared=True) as mine:
+        child = os.fork()
+        if not child:
+            with image.written_aside(path, shared=True) as other:
+                other.write_bytes(b"other")
+            os._exit(int(other == mine))
+        assert os.waitpid(child, 0)[1] == 0
+        assert path.read_bytes() == b"other" and not mine.exists()
+        mine.write_bytes(b"mine")
+    assert path.read_bytes() == b"mine"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]

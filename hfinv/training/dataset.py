@@ -139,7 +139,7 @@ def make_dataset(
     for index in range(part[0], config.heads, part[1]):
         path = folder / f"head_{index:05d}.npz"
         if not path.exists():
-            with written_aside(path) as aside:
+            with written_aside(path, shared=True) as aside:
                 np.savez(aside, **make_head(index, config))
         if report:
             report(index + 1, config.heads)

@@ -80,7 +80,7 @@ def draw_heads(
             rng = np.random.default_rng([seed, index])
             z = rng.standard_normal(len(generator.card.factors)).astype(np.float32)
             camera = front_cameras(rng, views, generator.card, max_yaw)
-            with written_aside(path) as aside:
+            with written_aside(path, shared=True) as aside:
                 np.savez(aside, **drawn_head(generator, z, camera))
         if report:
             report(index + 1, heads)
