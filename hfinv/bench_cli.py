@@ -18,13 +18,7 @@ from hfinv import console, options
     metavar="A,B,...",
     help="Presets to compare.",
 )
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of the benchmark; one that exists goes on.",
-)
+@options.made_in("Directory of the benchmark; one that exists goes on.")
 @click.option(
     "--heads", type=click.IntRange(min=1), metavar="N", help="How many; 12, or all there are."
 )

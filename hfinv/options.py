@@ -103,6 +103,11 @@ def assignments(verb: Command) -> Command:
     )
 
 
+def made_in(help: str) -> Callable[[Command], Command]:
+    """`--out`, of a verb that cannot do without a directory."""
+    return click.option("--out", "-o", required=True, type=FILE, help=help)
+
+
 def settings(verb: Command) -> Command:
     """`--preset` beside `assignments`."""
     names = ", ".join(PRESETS)

@@ -15,13 +15,7 @@ def train() -> None:
 
 
 @train.command()
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of checkpoints; one that exists goes on.",
-)
+@options.made_in("Directory of checkpoints; one that exists goes on.")
 @click.option(
     "--data",
     type=options.FILE,
@@ -52,13 +46,7 @@ def generator(
 
 
 @train.command()
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=options.FILE,
-    help="Directory of drawn heads and checkpoints; one that exists goes on.",
-)
+@options.made_in("Directory of drawn heads and checkpoints; one that exists goes on.")
 @click.option(
     "--data",
     type=options.FILE,

@@ -31,7 +31,6 @@ PLANES = 4
 """XY of the front, XZ, ZY, XY of the back: the order "halves"."""
 DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
-
 FAINT = 1e-4
 """See `RayOptions.faint`."""
 

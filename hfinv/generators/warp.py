@@ -79,7 +79,7 @@ def sample_warped(planes: Tensor, points: Tensor, box: float, order: str) -> Ten
         box, order: as for `sample_planes`.
 
     Returns:
-        [B, 3, N, C].
+        as `sample_planes`.
     """
     points = origins_of(planes[:, :, -AXES:], points, box, order)
     return sample_planes(planes[:, :, :-AXES], points, box, order)

@@ -12,18 +12,20 @@ from test_triplane import case_decoder
 from torch import Tensor
 
 from hfinv.camera import Camera, from_label, look_at, pinhole
-from hfinv.generators.raymarch import (
-    RayOptions,
+from hfinv.generators.ray_samples import (
     box_limits,
     fine_offsets,
     importance,
+    sample_pdf,
+    stratified,
+)
+from hfinv.generators.raymarch import (
+    RayOptions,
     march,
     mean_distance,
     interval_weights,
     importance_of,
     render_rays,
-    sample_pdf,
-    stratified,
 )
 
 TOLERANCE = 1e-5
@@ -223,23 +225,6 @@ def test_a_wall_is_seen_where_it_stands() -> None:
     weights = interval_weights(sigma, distances)
     assert mean_distance(weights, distances).item() == pytest.approx(2.2, abs=0.01)
     assert weights.sum().item() == pytest.approx(1, abs=1e-5)
-
-
-def test_fine_samples_gather_half_a_step_before_the_heavy_interval() -> None:
-    distances = torch.linspace(0, 10, 11).reshape(1, 1, -1)
-    weights = torch.zeros(1, 1, 10)
-    weights[..., 5] = 1e4  # between 5 and 6
-    fine = importance(distances, weights, fine_offsets((1, 1, 100), None, distances.device))
-    # Smoothing spreads it over three intervals, centred half a step nearer than the heavy one's middle.
-    assert fine.min() > 3.4 and fine.max() < 6.6
-    assert fine.mean().item() == pytest.approx(5.0, abs=0.02)
-
-
-def test_a_ray_that_misses_the_box_is_told_by_its_limits() -> None:
-    origins = torch.tensor([[0.0, 0, 2], [0, 3, 2]])
-    directions = torch.tensor([[0.0, 0, -1], [0, 0, -1]])
-    near, far = box_limits(origins, directions, box=1.0)
-    check_close(torch.cat([near, far], 1), torch.tensor([[1.5, 2.5], [-1, -2]]), 1e-6)
 
 
 def scene() -> tuple[Tensor, torch.nn.Module, RayOptions]:
