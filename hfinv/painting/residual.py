@@ -27,14 +27,18 @@ class ResidualConfig:
 
     steps: int = 24
     """Optimiser steps; each looks from the photo's camera and from one of the others."""
-    learning_rate: float = 0.35
+    learning_rate: float = 0.6
     """Peak step of Adam, in standard deviations of the planes."""
     keep: float = 6.0
     """Weight of what is not painted, against the paint's own."""
     shape: float = 10.0
     """Weight of outlines and distances, which paint does not change."""
-    own: float = 1.5
-    """How strictly cells are left alone that the rest of the head reads as well; 0 lets the paint have them."""
+    own: tuple[float, float] = (0.6, 0.9)
+    """Cells are left alone up to the first share that is the paint's, of what the cell most its own has, and free from
+    the second on. On a cheek, the plane from the side has 0.3 to 0.5, for it serves the other cheek as well."""
+    beside: float = 0.05
+    """How far from the paint the rest of the head begins, as a share of the picture's side: a cell at a stroke's edge
+    is read just beside it as well, and `keep` watches over that."""
     reach: float = 0.02
     """Cells whose influence on the paint is a smaller share of the strongest one's are left alone."""
 
@@ -117,10 +121,14 @@ def cells(
             asked, w_plus, views.cameras[k], superresolve=False, background=0.0
         ).image
         paint = shrink(views.paint[k : k + 1], drawn.shape[-1])
-        for total, where in ((painted, paint), (rest, 1 - paint)):
+        beside = round(config.beside * drawn.shape[-1])
+        far = 1 - F.max_pool2d(paint, 2 * beside + 1, 1, beside)
+        for total, where in ((painted, paint), (rest, far)):
             (moved,) = torch.autograd.grad((where * drawn).sum(), asked, retain_graph=True)
             total += moved.abs().sum(2, keepdim=True)
     strongest = painted.amax((1, 3, 4), keepdim=True)
     own = painted / (painted + rest).clamp(min=1e-12)
     own = torch.where(painted > config.reach * strongest, own, 0.0)
-    return (own / own.max().clamp(min=1e-12)) ** config.own
+    low, high = config.own
+    share = ((own / own.max().clamp(min=1e-12) - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)

@@ -57,6 +57,21 @@ class PaintableBall(Ball):
         return tuple(x.mT.unflatten(-1, (size, size)) for x in (image, alpha, distance))
 
 
+class SharingBall(PaintableBall):
+    """The third plane tints as well, seen from the side (z to the right, y downwards): left and right share it."""
+
+    def look(
+        self, planes: Tensor, camera: Camera, size: int, background: float | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        image, alpha, distance = super().look(planes, camera, size, background)
+        origins, directions = camera.rays(size)
+        points = origins + distance.flatten(2).mT * directions
+        grid = (2 * points[..., [2, 1]] / self.card.box)[:, :, None]
+        side = planes[:, 2].expand(len(points), -1, -1, -1)
+        tint = F.grid_sample(side, grid, align_corners=False)[..., 0]
+        return image + 0.2 * alpha * tint.unflatten(-1, (size, size)), alpha, distance
+
+
 def disc(size: int) -> Tensor:
     """[1, 1, size, size], 1 inside the painted disc."""
     step = (torch.arange(size) + 0.5) / size

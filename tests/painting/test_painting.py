@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from painting_examples import CAMERA, RED, PaintableBall, middle_of_disc, red_disc
+from painting_examples import CAMERA, RED, PaintableBall, SharingBall, middle_of_disc, red_disc
 from torch import Tensor
 
 from hfinv.camera import look_at
@@ -82,6 +82,16 @@ def test_the_cells_of_the_paint_are_those_that_its_rays_read(ball) -> None:
     x, y, _ = middle_of_disc(ball)[0, 0]
     row, column = (int((p / ball.card.box + 0.5) * 64) for p in (y, x))
     assert found[row, column] > 0.9 and found[row, (column + 20) % 64] == 0
+
+
+def test_paint_does_not_shine_through_where_another_side_shares_its_plane() -> None:
+    ball = SharingBall(image_size=SIZE, rays=32)
+    paint = red_disc(ball)
+    aside = Paint(paint.colour, paint.mask.roll(-28, -1), CAMERA, paint.w_plus)
+    before, after = seen(ball, residual_of(ball, ball.mean_latent(), aside), 0.0)
+    change = (after - before).abs().mean(1)[0] * 127.5
+    assert change[:, : SIZE // 2].max() > 60  # the painted side
+    assert change[:, SIZE // 2 :].max() < 1  # the other
 
 
 def test_paint_beside_the_head_is_refused(ball) -> None:
