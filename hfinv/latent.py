@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hfinv.anchors import find_anchors
 from hfinv.camera import Camera, concatenate
 from hfinv.encoders import Guess, guess, load_encoder
 from hfinv.generators.base import Card, Generator, Rendering
@@ -22,6 +23,14 @@ from hfinv.losses import Target, mirror_target, photometric, prepare, psnr
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 from hfinv.symmetry.weights import YawConfig, yaw_of, yaw_weight
+
+SETTLE_STEPS = 120
+SETTLE_RATE = 0.05
+"""Peak step of Adam while landmarks alone are fitted, standard deviations of w; the camera's is a tenth of it."""
+INDEPENDENT = 120
+"""How many of the 2 x 468 coordinates' errors, of a pixel of 256 each, are independent of each other, about."""
+LOOSE = 0.01
+"""Radians and world units, how far off the camera may be when landmarks are fitted."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,9 @@ class LatentConfig:
     """Random walk around the latent in the first three quarters, in standard deviations of w."""
     background: float | None = 0.0
     """Grey level behind the head while comparing, in [-1, 1]; none compares with the photo's own."""
+    landmarks: float = 0.02
+    """Weight of the landmarks' distances, in pixels of a crop of 256, where the generator can say where its own go; 0
+    does without. Before anything is drawn the shape is fitted to them alone."""
     mirror: YawConfig = field(default_factory=lambda: YawConfig(rule="none"))
     """How much the photo in a mirror counts as a second view, as in SPI."""
 
@@ -105,6 +117,9 @@ def estimate_latent(
     search = Search(generator, face.camera, config)
     if config.start == "encoder" and generator.card.factors:
         search.start_at(first_guess(generator, face))
+    anchors = find_anchors(generator, face) if config.landmarks else None
+    if anchors:
+        search.settle(lambda w_plus, camera: anchors.loss(generator, w_plus, camera))
     mirror = yaw_weight(yaw_of(face.camera), config.mirror)
     mirrored = mirror_target(target, perceptual) if mirror else None
     rng = torch.Generator().manual_seed(seed)
@@ -125,6 +140,9 @@ def estimate_latent(
             second = photometric(image[1:], alpha[1:], mirrored, perceptual)
             terms["mirror"] = weighed(second, config)
             loss = loss + mirror * terms["mirror"]
+        if anchors:
+            terms["landmarks"] = anchors.loss(generator, w_plus, cameras[:1])
+            loss = loss + config.landmarks * terms["landmarks"]
         terms["prior"] = search.offset.square().mean()
         loss = loss + config.prior * terms["prior"]
         search.step(loss)
@@ -195,6 +213,30 @@ class Search:
         self.offset = offset.detach().clone().requires_grad_()
         if self.config.camera_rate:
             self.motion = guess.motion.detach().clone().requires_grad_()
+        self._optimise()
+
+    def settle(self, distance: Callable[[Tensor, Camera], Tensor]) -> None:
+        """Fit shape and camera to landmarks alone, near to where they are: maximum a posteriori.
+
+        Args:
+            distance: `Anchors.loss` of a latent and a camera.
+        """
+        variables = [self.offset] + ([self.motion] if self.config.camera_rate else [])
+        first = [variable.detach().clone() for variable in variables]
+        rates = (SETTLE_RATE, 0.1 * SETTLE_RATE)
+        optimiser = torch.optim.Adam(
+            [{"params": [v], "peak": rate} for v, rate in zip(variables, rates)], lr=0.0
+        )
+        for step in range(SETTLE_STEPS):
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * learning_ramp(step / SETTLE_STEPS)
+            likely = sum(
+                ((now - then) / spread).square().sum()
+                for now, then, spread in zip(variables, first, (1.0, LOOSE))
+            )
+            optimiser.zero_grad(set_to_none=True)
+            (distance(self.latent(), self.camera()) + likely / INDEPENDENT).backward()
+            optimiser.step()
         self._optimise()
 
     def enter_w_plus(self, w_plus: Tensor | None = None) -> None:

@@ -9,6 +9,7 @@ HFGI3D = (
     "latent.w_steps=0",
     "latent.alpha=0",
     "latent.prior=0",
+    "latent.landmarks=0",
     "early.variables=weights",
     "early.steps=500",
     "early.learning_rate=0.0003",
@@ -41,6 +42,7 @@ PROJECTOR = (
     "latent.colour=0",
     "latent.alpha=0",
     "latent.prior=0",
+    "latent.landmarks=0",
 )
 """StyleGAN's projector, which the published baselines share: LPIPS of VGG16 alone, the camera as given, a step of 0.01
 and noise of 0.05 times the latents' mean distance from their mean. Those are in w's own units; in standard deviations of
@@ -100,6 +102,7 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "latent.colour=0",
             "latent.alpha=0",
             "latent.prior=0",
+            "latent.landmarks=0",
             "latent.backbone=vgg",
             "latent.mirror.rule=step",
             "early.steps=0",

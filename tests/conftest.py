@@ -32,6 +32,7 @@ TOY = NetworkConfig(
     judge_max=16,
     box=1.0,
     warp=0,
+    warp_fine=16,
 )
 """The bundled generator's architecture, so small that a test can train it."""
 

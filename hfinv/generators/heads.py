@@ -25,10 +25,11 @@ from hfinv.generators.raymarch import (
 )
 from hfinv.generators.triplane import Decoder
 from hfinv.generators.tunable import Tunable
-from hfinv.generators.warp import AXES, Warp
+from hfinv.generators.warp import AXES, Warp, displacement, origins_of
 
+ORDER = "halves"
 PLANES = 4
-"""XY of the front, XZ, ZY, XY of the back: the order "halves"."""
+"""XY of the front, XZ, ZY, XY of the back."""
 DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
 FAINT = 1e-4
@@ -134,6 +135,7 @@ class Heads(Tunable):
         self.card = card
         a = card.arguments
         fields, field_size = a.get("warp") or (0, 0)
+        fine, fine_size = a.get("warp_fine") or ((), 1)
         self.mapping = FactorMapping(a.get("z_dim", len(card.factors)), card.w_dim, fields)
         self.backbone = Synthesis(
             card.w_dim,
@@ -149,7 +151,7 @@ class Heads(Tunable):
             )
         )
         self.MOVES = AXES if fields else 0
-        self.warp = Warp(fields, field_size, PLANES) if fields else None
+        self.warp = Warp(fields, field_size, PLANES, fine, fine_size) if fields else None
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(
             a["plane_channels"],
@@ -186,6 +188,24 @@ class Heads(Tunable):
         if self.warp is not None:
             planes = torch.cat([planes, self.warp(w_plus, planes.shape[-1]).to(planes)], 2)
         return self.moved(planes)
+
+    def carried(self, points: Tensor, w_plus: Tensor) -> Tensor:
+        """Where points of the common head are on the head of a latent; only with a `Warp`.
+
+        Args:
+            points: [1, N, 3], world frame.
+            w_plus: [1, L, D].
+
+        Returns:
+            [1, N, 3], world frame.
+        """
+        moves = self.warp(w_plus, self.card.arguments["plane_resolution"])
+        return points + displacement(moves, points, self.card.box, ORDER)
+
+    def brought_back(self, points: Tensor, w_plus: Tensor) -> Tensor:
+        """The points of the common head that `carried` takes to these; arguments as there."""
+        moves = self.warp(w_plus, self.card.arguments["plane_resolution"])
+        return origins_of(moves, points, self.card.box, ORDER)
 
     def field(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Colour features and density of points in space.
@@ -237,7 +257,7 @@ class Heads(Tunable):
             coarse=coarse,
             fine=fine,
             box=self.card.box,
-            order="halves",
+            order=ORDER,
             warped=self.warp is not None,
             crop=self.card.arguments.get("crop", 0.0),
             faint=FAINT,

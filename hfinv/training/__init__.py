@@ -56,6 +56,8 @@ class NetworkConfig:
     """but never more than this."""
     warp: int = 48
     """Texels along a side of the fields that take each head to the mean one; 0 for none."""
+    warp_fine: int = 128
+    """The same of those of expression, which part lips and shut lids."""
     crop: float = 0.0
     """The box is empty this far in from its sides in x and z, world units; what few cameras see is else left as it came."""
     box: float = 0.8
@@ -145,7 +147,7 @@ def begin(
         torch.manual_seed(loop.seed)
         generator = Heads(identity)
         if generator.warp is not None:
-            generator.warp.fields.copy_(shapes.fit(config.network.warp, config.network.box))
+            shapes.fit_warp(generator.warp, config.network.box)
         discriminator = Discriminator(
             config.network.image_size, config.network.judge_base, config.network.judge_max
         )
@@ -210,6 +212,7 @@ def card(network: NetworkConfig) -> Card:
             "upsampler_channels": list(network.upsampler_channels),
             "upsampler_refine": network.upsampler_refine,
             **({"warp": [fields, network.warp]} if fields else {}),
+            **({"warp_fine": [shapes.fine(), network.warp_fine]} if fields else {}),
             "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import scipy.sparse as sparse
 import scipy.sparse.linalg as solvers
 import torch
+from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from hfinv.generators.triplane import OVERLAP, PLANE_ORDERS
@@ -22,13 +24,38 @@ from hfinv.training.morph import (
     to_world,
     unit_weights,
 )
+from hfinv.training.scene import Scene
 from hfinv.training.surface import vertex_normals
 
 ORDER = "halves"
-OUTWARDS = ((0.0, 1.0), (0.02, 0.3), (0.05, 0.3), (0.1, 0.3))
-"""Distances from the skin, world units, at which points move with it, and how much they count; hair does."""
-ROUGHNESS = 0.05
-"""Weight of the slope between a field's texels: fields are smooth where no point says otherwise."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How fields are fitted."""
+
+    outwards: tuple[tuple[float, float], ...]
+    """Distances from the skin, world units, at which points move with it, and how much they count; hair does."""
+    roughness: float
+    """Weight of the slope between a field's texels: fields are smooth where no point says otherwise."""
+    hidden: bool
+    """Whether skin counts that nobody sees: the inside of lids and lips moves otherwise than their outside."""
+
+
+COARSE = Manner(((0.0, 1.0), (0.02, 0.3), (0.05, 0.3), (0.1, 0.3)), 0.05, True)
+FINE = Manner(((0.0, 1.0), (0.01, 0.3)), 0.002, False)
+FINE_NAMES = "unit_"
+"""How the names of those fields begin that are drawn finer: those of expression part lips and shut lids."""
+LOOKS = tuple(
+    (x / n, y / n, z / n)
+    for x in (-1.0, 0.0, 1.0)
+    for y in (-1.0, 0.0, 1.0)
+    for z in (0.0, 1.0)
+    if (n := (x * x + y * y + z * z) ** 0.5) > 0
+)
+"""Unit directions from which skin is seen, all but the back's."""
+LIFT = 5e-4
+"""World units above the skin, where rays start that ask who sees it."""
 SMALL = 1e-4
 """Weight of the texels themselves; those that no point reads are 0."""
 SAMPLES = 2000
@@ -86,38 +113,80 @@ def moves() -> np.ndarray:
     return spread()[1][:, None, None] * SCALE * (fields - still[:, None])
 
 
-def fit(size: int, box: float) -> Tensor:
+def fine() -> list[int]:
+    """Which of the fields are drawn finer."""
+    return [k for k, name in enumerate(names()) if name.startswith(FINE_NAMES)]
+
+
+def fit_warp(warp: Warp, box: float) -> None:
+    """Give a warp the mesh's fields.
+
+    Args:
+        warp: of `count()` fields.
+        box: side of the cube that the planes span, world units.
+    """
+    warp.fields.copy_(fit(warp.fields.shape[-1], box))
+    if warp.fine:
+        warp.fields[warp.fine] = 0
+        warp.fine_fields.copy_(fit(warp.fine_fields.shape[-1], box, warp.fine, FINE))
+
+
+def fit(size: int, box: float, which: list[int] | None = None, manner: Manner = COARSE) -> Tensor:
     """The fields as planes, by least squares over the mean head and the space about it.
 
     Args:
         size: texels along a side.
         box: side of the cube that the planes span, world units.
+        which: numbers of the fields; all if None.
+        manner: what counts.
 
     Returns:
         [K, 12, size, size], in `UNIT`s, as `Warp.fields`.
     """
     vertices, normals = mean_head()
-    inside = (np.abs(vertices) < box / 2).all(1)
+    held = (np.abs(vertices) < box / 2).all(1)
     for eyeball in base().eyes:  # what a lid slides over would hold it back
-        inside[eyeball] = False
+        held[eyeball] = False
+    if not manner.hidden:
+        held[: base().body] &= shown(vertices, normals)
+        held[base().body :] = False
     reads = sparse.vstack(
-        [reading(vertices[inside] + away * normals[inside], size, box) for away, _ in OUTWARDS]
+        [reading(vertices[held] + away * normals[held], size, box) for away, _ in manner.outwards]
     )
-    counted = sparse.diags(np.repeat([weight for _, weight in OUTWARDS], inside.sum()))
-    wanted = np.tile(
-        moves()[:, inside].transpose(1, 0, 2).reshape(inside.sum(), -1), (len(OUTWARDS), 1)
-    )
-    planes = len(PLANE_ORDERS[ORDER])
-    step = sparse.diags([-1.0, 1.0], [0, 1], (size - 1, size))
-    steps = sparse.vstack(
-        [sparse.kron(sparse.identity(size), step), sparse.kron(step, sparse.identity(size))]
-    )
-    slopes = sparse.block_diag([steps.T @ steps] * planes)
-    still = sparse.identity(planes * size * size)
-    equations = reads.T @ counted @ reads + ROUGHNESS * slopes + SMALL * still
+    counted = sparse.diags(np.repeat([weight for _, weight in manner.outwards], held.sum()))
+    asked = moves() if which is None else moves()[which]
+    wanted = asked[:, held].transpose(1, 0, 2).reshape(held.sum(), -1)
+    wanted = np.tile(wanted, (len(manner.outwards), 1))
+    equations = reads.T @ counted @ reads + manner.roughness * slopes(size)
+    equations = equations + SMALL * sparse.identity(equations.shape[0])
     solved = solvers.splu(equations.tocsc()).solve(reads.T @ (counted @ wanted)) / UNIT
+    planes = len(PLANE_ORDERS[ORDER])
     solved = solved.reshape(planes, size, size, -1, 3).transpose(3, 0, 4, 1, 2)
     return torch.from_numpy(solved.reshape(len(solved), -1, size, size).astype(np.float32))
+
+
+def slopes(size: int) -> sparse.spmatrix:
+    """The matrix whose form is the sum of squared steps between neighbouring texels of all planes."""
+    step = sparse.diags([-1.0, 1.0], [0, 1], (size - 1, size))
+    still = sparse.identity(size)
+    steps = sparse.vstack([sparse.kron(still, step), sparse.kron(step, still)])
+    return sparse.block_diag([steps.T @ steps] * len(PLANE_ORDERS[ORDER]))
+
+
+def shown(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """[body], which vertices of the skin are seen from somewhere before the head."""
+    body = base().body
+    skin, out = vertices[:body], normals[:body]
+    faces = [base().coarse_faces]
+    for ball in base().eyes:  # sockets are hidden behind them
+        faces.append(ConvexHull(vertices[ball]).simplices + ball.start)
+    scene = Scene(vertices, np.concatenate(faces))
+    found = np.zeros(body, bool)
+    for look in LOOKS:
+        facing = np.flatnonzero(out @ look > 0.1)
+        starts = skin[facing] + LIFT * out[facing]
+        found[facing] |= scene.cast(starts, np.broadcast_to(look, starts.shape))[0] < 0
+    return found
 
 
 def reading(points: np.ndarray, size: int, box: float) -> sparse.csr_matrix:
@@ -147,5 +216,5 @@ def shape_loss(warp: Warp, found: Tensor, wanted: Tensor) -> Tensor:
         warp: whose fields they mix.
         found, wanted: [B, K].
     """
-    matters = warp.fields.abs().amax((1, 2, 3))
+    matters = warp.strength()
     return ((found - wanted).square() * matters).mean() / matters.mean()

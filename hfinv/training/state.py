@@ -139,7 +139,8 @@ def widened(weight: Tensor, known: list[str], wanted: list[str], power: int = 1)
 
 
 def adopt(generator: Heads, given: Heads) -> None:
-    """Take the weights of a finished generator, factor by factor; a displacement that it lacks keeps its own.
+    """Take the weights of a finished generator, factor by factor; a displacement that it lacks keeps its own, and so do
+    the mesh's fields.
 
     Raises:
         WeightsError: it is of another size.
@@ -147,6 +148,8 @@ def adopt(generator: Heads, given: Heads) -> None:
     known, own = ([f.name for f in g.card.factors] for g in (given, generator))
     found, weights = given.state_dict(), generator.state_dict()
     for name, value in found.items():
+        if name.startswith("warp."):
+            continue  # of the mesh, and not learnt
         value = widened(value, known, own) if name in READERS else value
         weights[name] = with_shape(value, weights[name]) if name in weights else value
     try:

@@ -12,14 +12,25 @@ import torch
 from conftest import TOY
 
 from hfinv.generators.triplane import sample_planes
-from hfinv.generators.warp import Warp, origins_of
+from hfinv.generators.warp import Warp, displacement, origins_of
 from hfinv.progress import Step
 from hfinv.training import TrainConfig, begin
 from hfinv.training.factors import FACTORS, INDEX, Named
 from hfinv.training.loop import LoopConfig, run_loop
-from hfinv.training.morph import morph, to_world
+from hfinv.training.morph import base, morph, to_world
 from hfinv.training.objective import ObjectiveConfig
-from hfinv.training.shapes import ORDER, count, fit, mean_head, moves, reading, weights
+from hfinv.training.shapes import (
+    ORDER,
+    count,
+    fine,
+    fit,
+    fit_warp,
+    mean_head,
+    moves,
+    reading,
+    shown,
+    weights,
+)
 
 SIZE = 24
 
@@ -83,6 +94,38 @@ def test_an_open_mouth_is_taken_to_a_closed_one(fields: torch.Tensor) -> None:
     assert (mesh(opened) != mesh(calm)).any()
     before, after = left_over(fields, opened)
     assert after < 0.5 * before
+
+
+def test_lids_shut_with_fine_fields_and_only_half_with_smooth_ones(fields: torch.Tensor) -> None:
+    shut = np.zeros((1, len(FACTORS)), np.float32)
+    shut[0, INDEX["blink"]] = 2.0
+    mean, normals = mean_head()
+    wanted = mesh(shut)[0] - mean
+    moving = np.flatnonzero(shown(mean, normals) & (wanted[: base().body, 1] < -0.015))
+    assert len(moving) > 10  # an upper lid's edge
+    left: list[float] = []
+    for chosen in ([], fine()):
+        warp = Warp(count(), SIZE, 4, chosen, 64)
+        if chosen:
+            fit_warp(warp, 1.0)
+        else:
+            warp.fields.copy_(fields)
+        planes = warp(torch.from_numpy(weights(shut))[:, None], 128)
+        points = torch.from_numpy(mean[moving]).float()[None]
+        found = displacement(planes, points, 1.0, ORDER)[0].numpy()
+        left.append(np.abs(found - wanted[moving])[:, 1].mean() / np.abs(wanted[moving, 1]).mean())
+    assert left[0] > 0.4 and left[1] < 0.15
+
+
+def test_the_insides_of_lids_and_lips_are_not_shown() -> None:
+    vertices, normals = mean_head()
+    seen = shown(vertices, normals)
+    skin = vertices[: base().body]
+    forehead = (skin[:, 2] > 0.1) & (skin[:, 1] > 0.12) & (np.abs(skin[:, 0]) < 0.05)
+    assert seen[forehead].all()
+    eyeball = vertices[base().eyes[0]]
+    near = (np.abs(skin - eyeball.mean(0)) < 0.03).all(1) & (skin[:, 2] < 0.15)
+    assert near.any() and not seen[near].any()  # the socket
 
 
 class NoHeads:
