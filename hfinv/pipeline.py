@@ -63,20 +63,7 @@ def invert(
     config = adapted(config, card)
     pixels, name, photo_hash = opened(photo)
     where = devices.choose(device)
-    first = {
-        "photo": photo_hash,
-        "generator": file_hash(weights),
-        "seed": seed,
-        "device": where.type,
-    }
-    if config.resolution != "full":
-        first["resolution"] = config.resolution
-    about = {
-        "photo": name,
-        "generator": lasting(config.generator),
-        "seed": seed,
-        "device": str(where),
-    }
+    first, about = provenance(name, photo_hash, config, file_hash(weights), where, seed)
     path = Path(out) if out is not None else Path(f"{Path(name).stem}.hfinv")
     with Run.create(
         path,
@@ -212,6 +199,32 @@ def look_around(
     where = (pivot.w_plus, pivot.camera)
     terms = tuning_terms(generator, perceptual, face, *where, mirror, config.symmetry, seed=seed)
     return Others(views, mirror, tuple(terms))
+
+
+def provenance(
+    name: str,
+    photo_hash: str,
+    config: InvertConfig,
+    generator_hash: str,
+    where: torch.device,
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the first stage depends on, all later ones through it; and what a run tells of itself."""
+    first = {
+        "photo": photo_hash,
+        "generator": generator_hash,
+        "seed": seed,
+        "device": where.type,
+    }
+    if config.resolution != "full":
+        first["resolution"] = config.resolution
+    about = {
+        "photo": name,
+        "generator": lasting(config.generator),
+        "seed": seed,
+        "device": str(where),
+    }
+    return first, about
 
 
 def opened(photo: str | os.PathLike[str] | np.ndarray) -> tuple[np.ndarray, str, str]:
