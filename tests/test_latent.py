@@ -138,7 +138,7 @@ def test_a_search_from_the_encoder_begins_at_its_guess_and_that_is_nearer_than_t
     face = replace(
         plain, photo=drawn.image, foreground=drawn.alpha, seen=torch.ones(1, 1, size, size)
     )
-    still = LatentConfig(camera_steps=0, w_steps=0, w_plus_steps=0)
+    still = LatentConfig(camera_steps=0, w_steps=0, w_plus_steps=0, landmarks=0.0)
     encoded = estimate_latent(generator, perceptual, face, still)
     mean = estimate_latent(generator, perceptual, face, replace(still, start="mean"))
     assert torch.equal(mean.w_plus, generator.mean_latent())
