@@ -174,12 +174,15 @@ def _serve(pipe: Connection, threads: int) -> None:
     """A worker's life: jobs in, what became of them out, until nobody sends any more."""
     import torch
 
+    from hfinv.memory import keep_freed
+
     # A killed benchmark must leave nobody behind who holds its run directories.
     prctl: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers ctrl-c
     torch.set_num_threads(threads)
+    keep_freed()
     while True:
         try:
             job = pipe.recv()
