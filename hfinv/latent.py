@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -41,7 +41,7 @@ class LatentConfig:
     """Where the search starts: at the mean head, or at the encoder's guess. A generator without labelled factors
     always starts at its mean."""
     camera_steps: int = 10
-    """Steps in which only the camera moves."""
+    """Steps in which only the camera moves; none where landmarks have moved it before."""
     w_steps: int = 40
     """Steps in W, one vector for all layers."""
     w_plus_steps: int = 10
@@ -114,10 +114,12 @@ def estimate_latent(
         config.background,
         perceptual,
     )
+    anchors = find_anchors(generator, face) if config.landmarks else None
+    if anchors:  # they move the camera before the first step
+        config = replace(config, camera_steps=0)
     search = Search(generator, face.camera, config)
     if config.start == "encoder" and generator.card.factors:
         search.start_at(first_guess(generator, face))
-    anchors = find_anchors(generator, face) if config.landmarks else None
     if anchors:
         search.settle(lambda w_plus, camera: anchors.loss(generator, w_plus, camera))
     mirror = yaw_weight(yaw_of(face.camera), config.mirror)
