@@ -31,7 +31,7 @@ class InvertConfig:
     """How the pivot is found."""
     symmetry: SymmetryConfig = field(default_factory=SymmetryConfig)
     """What the near side of the face says of its far side."""
-    early: TuningConfig = field(default_factory=lambda: TuningConfig(steps=25))
+    early: TuningConfig = field(default_factory=lambda: TuningConfig(steps=25, colour=10.0))
     """How a copy is tuned first, until its surface is good enough to carry the photo to pseudo views."""
     pseudoview: PseudoViewConfig = field(default_factory=PseudoViewConfig)
     """How pseudo views are made of it."""

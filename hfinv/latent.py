@@ -46,7 +46,7 @@ class LatentConfig:
     """Steps in W, one vector for all layers."""
     w_plus_steps: int = 10
     """Steps in W+, one vector a layer; more come nearer to the photo and give the back of the head odd colours."""
-    learning_rate: float = 0.04
+    learning_rate: float = 0.08
     """Peak step of the latent, in standard deviations of w."""
     camera_rate: float = 0.0015
     """Peak step of the camera: radians of turn, world units of shift. 0 keeps the camera."""
@@ -64,7 +64,7 @@ class LatentConfig:
     """Random walk around the latent in the first three quarters, in standard deviations of w."""
     background: float | None = 0.0
     """Grey level behind the head while comparing, in [-1, 1]; none compares with the photo's own."""
-    landmarks: float = 0.02
+    landmarks: float = 0.01
     """Weight of the landmarks' distances, in pixels of a crop of 256, where the generator can say where its own go; 0
     does without. Before anything is drawn the shape is fitted to them alone."""
     mirror: YawConfig = field(default_factory=lambda: YawConfig(rule="none"))

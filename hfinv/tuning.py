@@ -36,7 +36,7 @@ from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 95
+    steps: int = 68
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
@@ -48,7 +48,7 @@ class TuningConfig:
     """Begin and end with small steps; if not, all steps are alike, as PTI's are."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
-    colour: float = 10.0
+    colour: float = 16.0
     """Weight of the colour difference at the photo's camera."""
     squared: bool = False
     """Compare colours by mean square, as PTI does, instead of mean absolute difference."""
