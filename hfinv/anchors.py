@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hfinv.camera import Camera, look_at
-from hfinv.generators.base import Generator
 from hfinv.image import resize, to_bytes
 from hfinv.intake import Face
 from hfinv.intake.find import find_faces
@@ -40,7 +39,7 @@ class Anchors:
     """[1, N, 2], (x, y) in [0, 1] of the crop."""
 
     def loss(self, generator: Any, w_plus: Tensor, camera: Camera) -> Tensor:
-        """Mean squared distance in pixels of `PIXELS`, linear beyond `FAR`.
+        """Mean square over the coordinates of how far they are off, in pixels of `PIXELS`; linear beyond `FAR`.
 
         Args:
             generator: one whose planes move points.
