@@ -20,7 +20,7 @@ LAYERS = (
     "encoders",
     "contextual geometry",
     "symmetry",
-    "identity metrics",
+    "identity metrics anchors",
     "latent",
     "pseudoview painting",
     "terms",
