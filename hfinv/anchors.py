@@ -15,16 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hfinv.camera import Camera, look_at
-from hfinv.image import resize, to_bytes
 from hfinv.intake import Face
-from hfinv.intake.find import find_faces
+from hfinv.intake.find import CLEAR, landmarks_of
 
 PIXELS = 256
 """Distances between landmarks are counted in pixels of a crop of this side."""
-SIZE = 512
-"""Side of the picture of the mean head in which landmarks are sought."""
-CLEAR = 0.5
-"""Presence of a face in it, and opacity of a ray, from which on they count."""
+OPAQUE = 0.5
+"""Opacity of a ray from which on a landmark is on the head."""
 FAR = 3.0
 """Pixels, beyond which a distance counts linearly."""
 
@@ -78,11 +75,11 @@ def landmarks_in_space(generator: Any) -> tuple[Tensor, Tensor] | None:
     planes = generator.planes(w_plus)
     camera = look_at(0.0, 0.0, card.radius, card.pivot, card.focal).to(planes.device)
     picture = generator.render(planes, w_plus, camera, background=0.0).image
-    faces = find_faces(to_bytes(resize(picture.clamp(-1, 1), SIZE)), CLEAR, CLEAR)
-    if not faces or faces[0].presence < CLEAR:
+    found = landmarks_of(picture.clamp(-1, 1))
+    if found is None:
         return None
-    pixels = torch.from_numpy(faces[0].points / SIZE).to(planes)[None]
+    pixels = torch.from_numpy(found).to(planes)[None]
     origins, directions = camera.rays_through(pixels)
     _, opacity, distance = generator.march(planes, origins, directions)
     points = generator.brought_back(origins + distance * directions, w_plus)
-    return points, opacity[0, :, 0] > CLEAR
+    return points, opacity[0, :, 0] > OPAQUE

@@ -8,13 +8,12 @@ import pytest
 import torch
 from conftest import Ball
 
-from hfinv.anchors import CLEAR, PIXELS, SIZE, find_anchors
+from hfinv.anchors import PIXELS, find_anchors
 from hfinv.camera import Camera, look_at
 from hfinv.generators import load_generator
 from hfinv.generators.heads import Heads
-from hfinv.image import resize, to_bytes
 from hfinv.intake import Face
-from hfinv.intake.find import find_faces
+from hfinv.intake.find import landmarks_of
 from hfinv.latent import LatentConfig, Search
 
 
@@ -24,11 +23,10 @@ def heads() -> Heads:
 
 
 @torch.no_grad()
-def landmarks_of(heads: Heads, w_plus: torch.Tensor, camera: Camera) -> torch.Tensor:
+def drawn_landmarks(heads: Heads, w_plus: torch.Tensor, camera: Camera) -> torch.Tensor:
     """[1, 468, 2] in [0, 1], found in the head's picture."""
     picture = heads.render(heads.planes(w_plus), w_plus, camera, background=0.0).image
-    found = find_faces(to_bytes(resize(picture.clamp(-1, 1), SIZE)), CLEAR, CLEAR)
-    return torch.from_numpy(found[0].points / SIZE).float()[None]
+    return torch.from_numpy(landmarks_of(picture.clamp(-1, 1))).float()[None]
 
 
 def face_of(landmarks: torch.Tensor, camera: Camera) -> Face:
@@ -64,7 +62,7 @@ def another(heads: Heads) -> torch.Tensor:
 
 def test_the_mean_heads_landmarks_lie_where_another_camera_finds_them(heads: Heads) -> None:
     camera = look_at(0.3, 0.1, heads.card.radius, heads.card.pivot, heads.card.focal)
-    found = landmarks_of(heads, heads.mean_latent(), camera)
+    found = drawn_landmarks(heads, heads.mean_latent(), camera)
     anchors = find_anchors(heads, face_of(found, camera))
     seen, _ = camera.project(heads.carried(anchors.points, heads.mean_latent()))
     assert away(seen, anchors.wanted) < 2.5
@@ -75,19 +73,19 @@ def test_a_fitted_shape_puts_the_landmarks_of_its_picture_where_they_were_asked(
     heads: Heads,
 ) -> None:
     camera = look_at(0.15, 0.0, heads.card.radius, heads.card.pivot, heads.card.focal)
-    wanted = landmarks_of(heads, another(heads), camera)
+    wanted = drawn_landmarks(heads, another(heads), camera)
     anchors = find_anchors(heads, face_of(wanted, camera))
     search = Search(heads, camera, replace(LatentConfig(), camera_rate=0.0))
     search.settle(lambda w_plus, seen_from: anchors.loss(heads, w_plus, seen_from))
     assert not search.motion.any()
-    before = away(landmarks_of(heads, heads.mean_latent(), camera), wanted)
-    after = away(landmarks_of(heads, search.latent().detach(), camera), wanted)
+    before = away(drawn_landmarks(heads, heads.mean_latent(), camera), wanted)
+    after = away(drawn_landmarks(heads, search.latent().detach(), camera), wanted)
     assert before > 3 and after < 0.5 * before
 
 
 def test_a_camera_that_is_a_little_off_is_moved_back_by_landmarks(heads: Heads) -> None:
     true = look_at(0.0, 0.0, heads.card.radius, heads.card.pivot, heads.card.focal)
-    wanted = landmarks_of(heads, heads.mean_latent(), true)
+    wanted = drawn_landmarks(heads, heads.mean_latent(), true)
     off = look_at(0.06, 0.0, heads.card.radius, heads.card.pivot, heads.card.focal)
     anchors = find_anchors(heads, face_of(wanted, off))
     search = Search(heads, off, LatentConfig())

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from hfinv.camera import concatenate
 from hfinv.generators.base import Generator
-from hfinv.image import resize, to_bytes
-from hfinv.intake.find import find_faces
+from hfinv.intake.find import landmarks_of
 from hfinv.intake.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE
 from hfinv.intake.pose import camera_of, fit_head
 from hfinv.render import still_camera
@@ -28,12 +27,8 @@ LIDS = ((159, 145), (386, 374))
 FACE = ((0.35, 0.8), (0.3, 0.7))
 """Rows and columns of a frontal crop that the face fills, in shares of its side."""
 LUMA = (0.299, 0.587, 0.114)
-SIDE = 512
-"""Pixels of the picture in which landmarks are sought."""
 SMALL = 32
 """Rays along one side of a picture of which only the colours count."""
-PRESENCE = 0.5
-"""A face fainter than this has no score."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def scores(generator: Generator, w: Tensor, names: tuple[str, ...]) -> dict[str,
         superresolve=faces,
         background=0.0,
     )
-    points = [landmarks(image[None]) for image in seen.image] if faces else []
+    points = [landmarks_of(image[None]) for image in seen.image] if faces else []
     found = {}
     for name in names:
         measure = SCORERS[name].landmarks
@@ -132,9 +127,3 @@ def scores(generator: Generator, w: Tensor, names: tuple[str, ...]) -> dict[str,
         else:
             found[name] = np.array([np.nan if p is None else measure(p) for p in points])
     return found
-
-
-def landmarks(picture: Tensor) -> np.ndarray | None:
-    """[468, 2] in shares of the side, of the surest face of [1, 3, H, H]; None if there is none."""
-    found = find_faces(to_bytes(resize(picture, SIDE)), PRESENCE, PRESENCE)
-    return found[0].points / SIDE if found and found[0].presence >= PRESENCE else None

@@ -10,16 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hfinv.camera import Camera
-from hfinv.image import resize, to_bytes
-from hfinv.intake.find import find_faces
+from hfinv.image import resize
+from hfinv.intake.find import landmarks_of
 from hfinv.painting.views import Change, Paint
 
 GRID = 32
 """Points along one side of the crop at which the motion is computed."""
 STIFFNESS = 1e-3
 """Smoothing of the motion: single landmarks are a pixel off."""
-SIZE = 512
-"""Side of the picture in which landmarks are sought."""
 
 
 @torch.no_grad()
@@ -80,8 +78,8 @@ def motion(now: Tensor, then: Tensor) -> Tensor | None:
 
 def landmarks(picture: Tensor) -> np.ndarray | None:
     """[468, 2] in [-1, 1] of the surest face of a picture [1, 3, H, H]; None if there is none."""
-    found = find_faces(to_bytes(resize(picture, SIZE)), min_score=0.5, min_presence=0.5)
-    return found[0].points / SIZE * 2 - 1 if found and found[0].presence >= 0.5 else None
+    points = landmarks_of(picture)
+    return None if points is None else points * 2 - 1
 
 
 def moved(picture: Tensor, came_from: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
+from hfinv.generators.heads import ORDER
 from hfinv.generators.triplane import OVERLAP, PLANE_ORDERS
 from hfinv.generators.warp import UNIT, Warp
 from hfinv.training.factors import FACTORS, SHAPES, Named
@@ -26,8 +27,6 @@ from hfinv.training.morph import (
 )
 from hfinv.training.scene import Scene
 from hfinv.training.surface import vertex_normals
-
-ORDER = "halves"
 
 
 @dataclass(frozen=True)
