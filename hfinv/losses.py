@@ -84,14 +84,30 @@ def photometric(
     """
     difference = image - target.image
     difference = difference.square() if squared else difference.abs()
-    weight = target.counted / target.counted.mean().clamp(min=1e-3)
+    weight = _mean_one(target.counted)
     return {
         "lpips": perceptual.compare(
             perceptual.features(image), target.features, target.counted
         ).mean(),
         "colour": (weight * difference).mean(),
-        "alpha": (weight * (alpha - target.foreground).abs()).mean(),
+        "alpha": silhouette(alpha, target),
     }
+
+
+def silhouette(alpha: Tensor, target: Target) -> Tensor:
+    """Mean absolute difference of an outline and a target's, at the outline's own size; a scalar.
+
+    Args:
+        alpha: [B, 1, h, h] in [0, 1], h at most the target's side.
+        target: what is wanted.
+    """
+    counted, foreground = (shrink(x, alpha.shape[-1]) for x in (target.counted, target.foreground))
+    return (_mean_one(counted) * (alpha - foreground).abs()).mean()
+
+
+def _mean_one(counted: Tensor) -> Tensor:
+    """The weights of pixels, scaled to a mean of 1."""
+    return counted / counted.mean().clamp(min=1e-3)
 
 
 def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:

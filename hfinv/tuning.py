@@ -25,7 +25,7 @@ from hfinv.generators.base import Generator, Rendering
 from hfinv.heldout import Judge, split
 from hfinv.intake import Face
 from hfinv.latent import Pivot, draw, learning_ramp
-from hfinv.losses import Target, photometric, prepare, psnr
+from hfinv.losses import Target, photometric, prepare, psnr, silhouette
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 from hfinv.pseudoview import PseudoViews
@@ -54,6 +54,8 @@ class TuningConfig:
     """Compare colours by mean square, as PTI does, instead of mean absolute difference."""
     alpha: float = 1.0
     """Weight of the silhouette at the photo's camera."""
+    rays: float = 2.0
+    """Weight, within the silhouette's, of the outline that the rays give before super-resolution: a mesh has that one."""
     stop_lpips: float = 0.0
     """Stop once LPIPS at the photo's camera falls to this; PTI has 0.06. 0 never stops early."""
     keep_views: float = 1.0
@@ -184,7 +186,8 @@ def tune(
         if parts["lpips"].item() <= config.stop_lpips:
             break
         loss = config.lpips * parts["lpips"] + config.colour * parts["colour"]
-        loss = loss + config.alpha * parts["alpha"]
+        parts["rays"] = silhouette(fit.opacity, target)
+        loss = loss + config.alpha * (parts["alpha"] + config.rays * parts["rays"])
         for term in more:
             if step % term.every == 0:
                 parts[term.name] = term.loss(planes, rng)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from hfinv.losses import photometric, prepare, psnr
+from hfinv.losses import photometric, prepare, psnr, silhouette
 from hfinv.perceptual import Perceptual
 
 
@@ -65,6 +65,22 @@ def test_what_the_photo_does_not_show_does_not_count(perceptual: Perceptual) -> 
     image = grey(0.0)
     image[..., :32] = 1.0
     assert float(photometric(image, ones(), target, perceptual)["colour"]) == 0.0
+
+
+def test_a_small_outline_is_compared_at_its_own_size_where_the_photo_counts(
+    perceptual: Perceptual,
+) -> None:
+    foreground, counted = ones(), ones()
+    foreground[..., :32] = 0
+    counted[..., :16] = 0
+    target = prepare(grey(0.0), foreground, counted, 64, 0.0, perceptual)
+    right = (torch.arange(16) >= 8).float().expand(1, 1, 16, 16).clone()
+    assert float(silhouette(right, target)) < 0.03  # the antialiased edge
+    wrong = right.clone()
+    wrong[..., :3] = 1  # where nothing counts
+    assert float(silhouette(wrong, target) - silhouette(right, target)) == pytest.approx(0, abs=1e-2)
+    wrong[..., 12:] = 0  # a third of what counts
+    assert float(silhouette(wrong, target)) == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_psnr_of_equal_pictures_has_no_end() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from conftest import Ball
 from test_latent import face_of
+from torch import Tensor
 
-from hfinv.camera import look_at
+from hfinv.camera import Camera, look_at
+from hfinv.generators.base import Rendering
 from hfinv.intake import Face
 from hfinv.latent import Pivot
 from hfinv.perceptual import Perceptual
@@ -109,3 +112,26 @@ def test_an_offset_of_the_planes_takes_what_the_photo_has_of_its_own(
     assert set(tuned.weights) == {"offset", "paint"} and tuned.psnr > 30
     away = ball.planes(pivot.w_plus + 1) - ball.planes(pivot.w_plus)
     torch.testing.assert_close(away, torch.ones_like(away))  # an edit moves as it would without
+
+
+class Disguised(Ball):
+    """A ball whose picture is right, but whose rays end at a ball smaller by what it can tune."""
+
+    def render(self, planes: Tensor, w_plus: Tensor, camera: Camera, **settings: Any) -> Rendering:
+        shown = super().render(planes, w_plus, camera, **settings)
+        whole, self.radius = self.radius, self.radius + 0.1 * self.paint[0]
+        _, opacity, _ = self.look(planes, camera, self.rays, 0.0)
+        self.radius = whole
+        return replace(shown, image=shown.image.detach(), opacity=opacity)
+
+
+@pytest.mark.parametrize("rays, left", [(0.0, 0.9), (2.0, 0.2)])
+def test_the_outline_of_the_rays_follows_the_photo_where_super_resolution_hides_it(
+    face: Face, perceptual: Perceptual, rays: float, left: float
+) -> None:
+    ball = Disguised(edge=0.05)
+    with torch.no_grad():
+        ball.paint[0] = -0.5  # 0.05 of a radius of 0.25 is missing
+    tune(ball, perceptual, face, pivot_of(ball, face), replace(PLAIN, rays=rays))
+    missing = abs(float(ball.paint[0])) / 0.5
+    assert missing > left if rays == 0 else missing < left

@@ -29,7 +29,7 @@ SIZE = 320
 """Side of the distance maps that tell what a picture saw."""
 STRAIGHT = 6
 """Power of the cosine between ray and normal by which the generator's pictures count."""
-PHOTO_DEG = (55.0, 78.0)
+PHOTO_DEG = (62.0, 82.0)
 """Angles between ray and normal from which on the photo fades out, and at which it is gone."""
 FEATHER = 6
 """Rounds of averaging over a vertex's neighbours that soften where pictures end."""

@@ -27,7 +27,7 @@ BLUR = 0.7
 """Standard deviation, in grid cells, of the blur that closes pinholes before the surface is read off."""
 WIDTH = 1.1
 """The bust ends at so many times the distance that training cameras saw to; photos may show a little more."""
-COARSE = 112
+COARSE = 80
 """Points of the density grid along one side on which the level is looked for."""
 FAINTEST = 5
 """Halvings of the level of what rays from the front measure, down to which it is looked for."""
