@@ -49,7 +49,7 @@ class ReportConfig:
     """Of the turntable."""
     grid: int = 128
     """Points along one side of the grid that the surface is cut from."""
-    faces: int = 12_000
+    faces: int = 8_000
     """Of the model."""
     texture: int = 512
     """Side of the model's texture, in pixels; 0 colours its corners instead."""
