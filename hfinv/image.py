@@ -95,6 +95,15 @@ def resize(image: Tensor, size: int) -> Tensor:
     return resized.clamp(low, high)
 
 
+def shrink(image: Tensor, size: int) -> Tensor:
+    """[B, C, S, S] -> [B, C, size, size], without aliasing: softer than `resize`, and a mask's sum stays what it was."""
+    if image.shape[-1] == size:
+        return image
+    return F.interpolate(
+        image, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+
+
 def save_png(path: str | os.PathLike[str], image: np.ndarray | Tensor) -> Path:
     """Write uint8 [H, W, 3] or [H, W], or a tensor as `to_bytes` takes it, as a PNG; returns its path."""
     pixels = to_bytes(image) if isinstance(image, Tensor) else image

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from hfinv.image import shrink
 from hfinv.perceptual import Perceptual
 
 
@@ -58,15 +58,6 @@ def mirror_target(target: Target, perceptual: Perceptual) -> Target:
     image = target.image.flip(-1)
     return Target(
         image, target.foreground.flip(-1), target.counted.flip(-1), perceptual.features(image)
-    )
-
-
-def shrink(image: Tensor, size: int) -> Tensor:
-    """[B, C, S, S] resized to [B, C, size, size], antialiased."""
-    if image.shape[-1] == size:
-        return image
-    return F.interpolate(
-        image, size=(size, size), mode="bilinear", antialias=True, align_corners=False
     )
 
 

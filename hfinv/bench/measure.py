@@ -28,9 +28,8 @@ from hfinv.bench.truth import Seen, TrueHead, look
 from hfinv.camera import Camera, concatenate
 from hfinv.head import Head
 from hfinv.identity import Identity
-from hfinv.image import save_png, to_bytes, written_aside
+from hfinv.image import save_png, shrink, to_bytes, written_aside
 from hfinv.intake import Face
-from hfinv.losses import shrink
 from hfinv.perceptual import Perceptual
 from hfinv.pipeline import open_head
 from hfinv.render import RenderConfig, View, view

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hfinv.generators.base import Rendering
+from hfinv.image import shrink
 from hfinv.latent import learning_ramp
-from hfinv.losses import shrink
 from hfinv.painting.views import PaintedViews
 from hfinv.progress import Step, ignore
 

@@ -15,7 +15,7 @@ from hfinv.errors import PhotoError
 from hfinv.generators.base import Rendering
 from hfinv.geometry import enlarge
 from hfinv.geometry.warp import background_to_infinity, carry
-from hfinv.losses import shrink
+from hfinv.image import shrink
 
 GAP = 7
 """Pixels: narrower gaps in what the photo's camera saw are closed."""

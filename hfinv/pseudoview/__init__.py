@@ -19,9 +19,9 @@ from hfinv.generators.base import Rendering
 from hfinv.geometry import ShapeConfig, measure_distances, measure_shape
 from hfinv.geometry.visibility import VisibilityConfig
 from hfinv.geometry.warp import carry
+from hfinv.image import shrink
 from hfinv.intake import Face
 from hfinv.latent import LatentConfig, Pivot
-from hfinv.losses import shrink
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 from hfinv.pseudoview.blend import BlendConfig, blend, trim

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from hfinv.camera import Camera
 from hfinv.generators.base import Generator, Rendering
+from hfinv.image import shrink
 from hfinv.intake import Face
 from hfinv.latent import LatentConfig, Pivot, Search, draw
-from hfinv.losses import photometric, prepare, shrink
+from hfinv.losses import photometric, prepare
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 

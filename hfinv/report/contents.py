@@ -18,9 +18,8 @@ from hfinv.errors import HfinvError
 from hfinv.export import ExportConfig, glb
 from hfinv.geometry import Shape, ShapeConfig, measure_distances
 from hfinv.head import Head
-from hfinv.image import to_bytes
+from hfinv.image import shrink, to_bytes
 from hfinv.intake import PHOTO, Face
-from hfinv.losses import shrink
 from hfinv.progress import Progress, Step, ignore
 from hfinv.render import RenderConfig
 from hfinv.report import pictures

@@ -12,7 +12,7 @@ from hfinv.errors import HfinvError
 from hfinv.geometry import Shape, ShapeConfig, measure_distances, measure_shape
 from hfinv.geometry.visibility import VisibilityConfig
 from hfinv.geometry.warp import carry
-from hfinv.losses import shrink
+from hfinv.image import shrink
 from hfinv.render import Renderable
 
 KINDS = ("seen", "mirrored", "guessed")

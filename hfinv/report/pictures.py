@@ -15,8 +15,7 @@ from torch import Tensor
 
 from hfinv.camera import Camera
 from hfinv.geometry.warp import surface_normals
-from hfinv.image import to_bytes
-from hfinv.losses import shrink
+from hfinv.image import shrink, to_bytes
 from hfinv.video import write_video
 
 COLOURS = {"seen": (31, 157, 138), "mirrored": (240, 180, 60), "guessed": (208, 72, 60)}

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from hfinv.camera import Camera
+from hfinv.image import shrink
 from hfinv.intake import Face
 from hfinv.intake.head import partners
-from hfinv.losses import shrink
 from hfinv.shapes import check
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hfinv.camera import Camera
 from hfinv.geometry.warp import background_to_infinity
-from hfinv.losses import shrink
+from hfinv.image import shrink
 
 
 @dataclass(frozen=True)

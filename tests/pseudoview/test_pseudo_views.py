@@ -9,9 +9,9 @@ from test_latent import face_of
 
 from hfinv.camera import look_at
 from hfinv.geometry import ShapeConfig
+from hfinv.image import shrink
 from hfinv.intake import Face
 from hfinv.latent import LatentConfig, Pivot
-from hfinv.losses import shrink
 from hfinv.perceptual import Perceptual
 from hfinv.pseudoview import PseudoViewConfig, PseudoViews, pseudo_views
 from hfinv.pseudoview.blend import BlendConfig
