@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shlex
@@ -15,6 +16,7 @@ import torch
 
 from hfinv import __version__, storage, versions
 from hfinv.bench.curves import draw_curves
+from hfinv.bench.gains import draw_gains, gains
 from hfinv.bench.jobs import Done
 from hfinv.bench.sheets import draw_sheet
 from hfinv.bench.summary import SEED as BOOTSTRAP_SEED
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from hfinv.bench import Plan
 
 RESULTS, RUNS_FOLDER, INPUTS_FOLDER, SHEETS_FOLDER = "results.json", "runs", "inputs", "sheets"
-CURVES = "curves.png"
+CURVES, GAINS = "curves.png", "gains.png"
 SCHEMA = 1
 """Of `results.json`."""
 
@@ -53,8 +55,10 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
     cells = summarise(scores)
     noted = notes(plan, len({each.job.subject for each in done}))
     write_tables(out, cells, noted)
+    gained = gains(scores, input_yaws(done)) if scores else ()
     if scores:
         draw_curves(scores, out / CURVES)
+        draw_gains(gained, out / GAINS)
     _draw_sheets(out, done)
     results = {
         "schema": SCHEMA,
@@ -76,10 +80,19 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
             if e.scores is None
         ],
         "means": [_plain(cell) for cell in cells],
+        "gains": [asdict(gain) for gain in gained],
     }
     with written_aside(out / RESULTS) as aside:
         storage.write_json(aside, results)
     return results
+
+
+def input_yaws(done: Sequence[Done]) -> dict[str, float]:
+    """How far each true head's input view is turned, degrees of yaw by the head's name."""
+    truths = {each.job.subject: each.job.truth for each in done if each.job.truth is not None}
+    return {
+        name: math.degrees(truth.input.camera.angles()[0].item()) for name, truth in truths.items()
+    }
 
 
 def write_tables(out: Path, cells: Sequence[Cell], noted: Sequence[str]) -> None:

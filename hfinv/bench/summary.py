@@ -53,7 +53,7 @@ def summarise(scores: Scores) -> tuple[Cell, ...]:
     for recipe, heads in scores.items():
         for name in BIN_NAMES:
             for column in EVERY_VIEW:
-                values = [_of_bin(score, name, column.name) for score in heads.values()]
+                values = [of_bin(score, name, column.name) for score in heads.values()]
                 cells.append(Cell(recipe, name, column.name, mean_of(values)))
         for column in RUNS:
             values = [_number(score["run"].get(column.name)) for score in heads.values()]
@@ -70,6 +70,13 @@ def by_yaw(heads: Mapping[str, Mapping[str, Any]], metric: str) -> dict[float, M
                 found.setdefault(round(values["yaw"]), []).append(_number(values.get(metric)))
     means = {yaw: mean_of(values) for yaw, values in sorted(found.items())}
     return {yaw: mean for yaw, mean in means.items() if mean.heads}
+
+
+def of_bin(score: Mapping[str, Any], name: str, metric: str) -> float:
+    """Mean of a metric over the views of one bin of one head; nan if there are none."""
+    return _average(
+        _number(values.get(metric)) for values in score["views"].values() if values["bin"] == name
+    )
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -93,12 +100,6 @@ def mean_of(values: Sequence[float]) -> Mean:
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     return Mean(float(np.mean(known)), float(interval.low), float(interval.high), len(known))
-
-
-def _of_bin(score: Mapping[str, Any], name: str, metric: str) -> float:
-    return _average(
-        _number(values.get(metric)) for values in score["views"].values() if values["bin"] == name
-    )
 
 
 def _average(values: Iterable[float]) -> float:
