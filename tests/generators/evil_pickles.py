@@ -227,9 +227,12 @@ def repetitions() -> dict[str, bytes]:
     return made
 
 
-def strange() -> dict[str, bytes]:
-    """Objects that are not what their place asks for."""
-    whole = {"_parameters": b"}", "_buffers": b"}", "_modules": b"}"}
+WHOLE = {"_parameters": b"}", "_buffers": b"}", "_modules": b"}"}
+"""What every module has."""
+
+
+def misplaced() -> dict[str, bytes]:
+    """Parts of an object that are not what their place asks for."""
     told = {
         "_init_kwargs": [b"]", b"N", text("x"), thing()],
         "rendering_kwargs": [b"]", b"K\x05", text("x")],
@@ -243,13 +246,18 @@ def strange() -> dict[str, bytes]:
         "_parameters": [b"]", b"N", b"}K\x01Ns", b"}" + text("a") + b"K\x01s"],
         "_modules": [b"]", b"}K\x01Ns", b"K\x01"],
     }
-    made = {
-        f"{key} {number}": held(thing(**whole | {key: body}))
+    return {
+        f"{key} {number}": held(thing(**WHOLE | {key: body}))
         for key, bodies in told.items()
         for number, body in enumerate(bodies)
     }
+
+
+def strange() -> dict[str, bytes]:
+    """Objects that are not what their place asks for."""
+    made = misplaced()
     inner = b"}" + text("rendering_kwargs") + b"}(" + text("triplane_depth") + b"K\x03u" + b"s"
-    made["hardly any arguments"] = held(thing(**whole, _init_kwargs=inner))
+    made["hardly any arguments"] = held(thing(**WHOLE, _init_kwargs=inner))
     made["an infinite size"] = P2 + called("torch", "Size", b"(G\x7f\xf0\0\0\0\0\0\0t") + END
     made["a name that steers the terminal"] = (
         P4 + named("os\x1b[2J\x1b[31m\nhint: run `curl x`", "system", 4) + END
@@ -259,7 +267,7 @@ def strange() -> dict[str, bytes]:
     large = storage(30_000_000, data=b"\0" * 120_000_000)
     axes = tensor_value(large, (3, 3, 3), (9, 3, 1))
     made["large axes"] = held(
-        thing(**whole | {"_modules": b"}" + text("renderer") + thing(plane_axes=axes) + b"s"})
+        thing(**WHOLE | {"_modules": b"}" + text("renderer") + thing(plane_axes=axes) + b"s"})
     )
     packed = called(
         "torch.storage", "_load_from_bytes", b"B" + struct.pack("<I", len(large)) + large
