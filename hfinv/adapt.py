@@ -1,4 +1,5 @@
-"""Settings and stages made to fit one generator: how it wants photos, and what it draws behind a head."""
+"""Settings and stages made to fit one generator and what is known of a photo: how it wants photos, and what it draws behind
+a head."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ GIGABYTE = 10**9
 
 
 def adapted(config: InvertConfig, card: Card) -> InvertConfig:
-    """The settings with what the generator's card decides.
+    """The settings with what the generator's card decides, and a camera that was given held.
 
     Args:
         config: what the person set.
@@ -28,6 +29,8 @@ def adapted(config: InvertConfig, card: Card) -> InvertConfig:
             something that is no person.
     """
     config = replace(config, intake=replace(config.intake, framing=card.framing))
+    if config.intake.camera is not None:  # measured or true, it is not ours to move
+        config = replace(config, latent=replace(config.latent, camera_steps=0, camera_rate=0.0))
     people = card.framing in ("eg3d", "panohead")
     if config.background == "matte" and not people:
         raise UsageError(
