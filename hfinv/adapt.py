@@ -1,5 +1,4 @@
-"""Settings and stages made to fit one generator and what is known of a photo: how it wants photos, and what it draws behind
-a head."""
+"""Settings and stages made to fit one generator: how it wants photos, and what it draws behind a head."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ GIGABYTE = 10**9
 
 
 def adapted(config: InvertConfig, card: Card) -> InvertConfig:
-    """The settings with what the generator's card decides, and a camera that was given held.
+    """The settings with what the generator's card decides.
 
     Args:
         config: what the person set.
@@ -29,8 +28,6 @@ def adapted(config: InvertConfig, card: Card) -> InvertConfig:
             something that is no person.
     """
     config = replace(config, intake=replace(config.intake, framing=card.framing))
-    if config.intake.camera is not None:  # measured or true, it is not ours to move
-        config = replace(config, latent=replace(config.latent, camera_steps=0, camera_rate=0.0))
     people = card.framing in ("eg3d", "panohead")
     if config.background == "matte" and not people:
         raise UsageError(

@@ -151,7 +151,7 @@ def photo(verb: Command) -> Command:
         click.option(
             "--camera",
             metavar="FILE",
-            help="The photo's camera as an EG3D label; the photo is then taken as already cropped, and the camera is held.",
+            help="The photo's camera as an EG3D label; the photo is then taken as already cropped.",
         ),
         click.option(
             "--camera-key", metavar="KEY", help="The photo's name in a camera file of several."

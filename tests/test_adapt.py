@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +21,8 @@ from hfinv.config import InvertConfig
 from hfinv.errors import PhotoError, UsageError
 from hfinv.generators.checkpoint import read_card
 from hfinv.geometry import ShapeConfig
-from hfinv.image import read, save_png, to_bytes
-from hfinv.intake import Face, IntakeConfig, take_in
+from hfinv.image import read
+from hfinv.intake import IntakeConfig, take_in
 from hfinv.latent import LatentConfig, Pivot
 from hfinv.progress import Stage
 from hfinv.pseudoview import PseudoViewConfig
@@ -70,20 +69,6 @@ def test_a_generator_that_draws_white_is_compared_with_the_photo_as_it_is() -> N
         assert stage.background is None and stage.alpha == 0
     with pytest.raises(UsageError, match="does not show people"):
         adapted(InvertConfig(background="matte"), card)
-
-
-def test_a_camera_that_was_given_is_held_and_a_measured_one_refined(tmp_path: Path) -> None:
-    file = thin_file("eg3d", tmp_path / "official.pkl")
-    config = replace(SHORT, generator=str(file), resolution="low")
-    measured = hfinv.invert(PHOTO, tmp_path / "first", config, device="cpu")
-    first = Run.open(tmp_path / "first").load("intake", Face)
-    assert not torch.equal(measured.camera.cam2world, first.camera.cam2world)
-    save_png(tmp_path / "crop.png", to_bytes(first.photo))
-    label = tmp_path / "label.json"
-    label.write_text(json.dumps(first.camera.label()[0].tolist()))
-    given = replace(config, intake=replace(config.intake, camera=str(label)))
-    held = hfinv.invert(tmp_path / "crop.png", tmp_path / "second", given, device="cpu")
-    assert torch.allclose(held.camera.cam2world, first.camera.cam2world, atol=1e-6)
 
 
 def test_a_run_finds_its_generator_from_any_folder(

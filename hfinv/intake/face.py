@@ -37,7 +37,7 @@ class IntakeConfig:
     framing: Literal["eg3d", "panohead", "frontal", "none"] = "eg3d"
     """How the generator's training photos were cropped; set by the generator's card."""
     camera: str | None = None
-    """File with the photo's EG3D label; the photo is then taken as already cropped, and its camera is not refined."""
+    """File with the photo's EG3D label; the photo is then taken as already cropped."""
     camera_key: str | None = None
     """Name of the photo in that file, where it labels several."""
     matte: bool = True
