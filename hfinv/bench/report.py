@@ -48,10 +48,7 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
     Returns:
         What `results.json` holds.
     """
-    scores: dict[str, dict[str, Any]] = {}
-    for each in done:
-        if each.scores is not None:
-            scores.setdefault(each.job.recipe, {})[each.job.subject] = each.scores
+    scores = scores_of(plan, done)
     cells = summarise(scores)
     noted = notes(plan, len({each.job.subject for each in done}))
     write_tables(out, cells, noted)
@@ -85,6 +82,17 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
     with written_aside(out / RESULTS) as aside:
         storage.write_json(aside, results)
     return results
+
+
+def scores_of(plan: Plan, done: Sequence[Done]) -> dict[str, dict[str, Any]]:
+    """Recipe -> head -> scores, in the order in which they were named, whichever ended first."""
+    heads = sorted({each.job.subject for each in done})
+    found = {(e.job.recipe, e.job.subject): e.scores for e in done if e.scores is not None}
+    scores = {
+        recipe: {head: found[recipe, head] for head in heads if (recipe, head) in found}
+        for recipe in plan.recipes
+    }
+    return {recipe: of_heads for recipe, of_heads in scores.items() if of_heads}
 
 
 def input_yaws(done: Sequence[Done]) -> dict[str, float]:

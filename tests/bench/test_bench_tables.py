@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hfinv.bench import Plan
+from hfinv.bench.jobs import Done, Job
+from hfinv.bench.report import scores_of
 from hfinv.bench.summary import Cell, Mean, by_yaw, mean_of, summarise
 from hfinv.bench.table import as_csv, as_markdown, as_tex
 
@@ -86,3 +90,21 @@ def test_tex_escapes_what_tex_would_take_for_a_command() -> None:
     assert r"input & pti & $26.00$ \\" in text and r"PSNR $\uparrow$" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
     assert text.startswith("% 100 % of it")
+
+
+def test_recipes_and_heads_stand_as_they_were_named_whichever_ended_first() -> None:
+    def done(recipe: str, head: str, scores: dict | None) -> Done:
+        place = Path(head)
+        return Done(Job(recipe, head, place, None, place, None, None, (), "cpu", 0), scores)
+
+    ended = [
+        done("pti", "b", HEADS["b"]),
+        done("w", "b", None),
+        done("default", "b", HEADS["b"]),
+        done("pti", "a", HEADS["a"]),
+        done("w", "a", None),
+        done("default", "a", HEADS["a"]),
+    ]
+    found = scores_of(Plan(("default", "w", "pti")), ended)
+    assert list(found) == ["default", "pti"]  # nothing of `w` was made
+    assert list(found["default"]) == ["a", "b"] and found["pti"]["a"] is HEADS["a"]
