@@ -63,7 +63,7 @@ def bench(out: Path, plan: Plan, progress: Progress = ignore) -> dict[str, Any]:
         BatchError: some heads failed; the others are in the tables.
     """
     from hfinv.bench.curves import check_installed
-    from hfinv.bench.jobs import run_all
+    from hfinv.bench.jobs import in_order, run_all
     from hfinv.bench.report import write_report
 
     # 1. See that nothing will stop us in the middle of the night.
@@ -75,7 +75,7 @@ def bench(out: Path, plan: Plan, progress: Progress = ignore) -> dict[str, Any]:
 
     # 3. Each head by each recipe, in run directories of their own.
     jobs = _jobs(out, plan, subjects)
-    done = list(run_all(jobs, plan.jobs, progress))
+    done = in_order(run_all(jobs, plan.jobs, progress), jobs)
 
     # 4. Means, tables, curves, sheets.
     results = write_report(out, plan, done)

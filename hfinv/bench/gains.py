@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfinv.bench.curves import dress, figure_of, save
 from hfinv.bench.protocol import EVERY_VIEW, Column
 from hfinv.bench.summary import LEVEL, Scores, of_bin
-from hfinv.image import written_aside
 
 SHOWN = tuple(c for c in EVERY_VIEW if c.name in ("psnr", "lpips_alex", "identity"))
 BINS = ("yaw 30", "yaw 45", "yaw 60")
 """Views in which gains are looked for."""
 LEAST = 3
 """Differently turned heads below which there is no trend."""
-WIDTH, HEIGHT, DPI = 4.2, 3.0, 110
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,10 @@ def differences(
     column: Column,
     turned: Mapping[str, float],
 ) -> list[tuple[float, float]]:
-    """(turned, gain) of each head that both recipes have, in the order of the first."""
+    """(turned, gain) of each head that both recipes have, the least turned first."""
     sign = 1 if column.better == "higher" else -1
     pairs = []
-    for head in sorted(mine.keys() & base.keys() & turned.keys()):
+    for head in mine.keys() & base.keys() & turned.keys():
         here, there = (of_bin(scores[head], name, column.name) for scores in (mine, base))
         pairs.append((abs(turned[head]), sign * (here - there)))
     return sorted(pair for pair in pairs if not math.isnan(pair[1]))
@@ -91,34 +90,19 @@ def _gain(
 
 
 def draw_gains(found: tuple[Gain, ...], path: Path) -> Path | None:
-    """Write the gains as a PNG, a row a metric, a column a bin; returns its path, or None if there are none."""
-    from matplotlib.figure import Figure
-
-    if not found:
-        return None
-    size = (len(BINS) * WIDTH, len(SHOWN) * HEIGHT)
-    figure = Figure(size, DPI, layout="constrained")
-    panels = figure.subplots(len(SHOWN), len(BINS), squeeze=False)
-    for row, column in zip(panels, SHOWN):
-        for panel, name in zip(row, BINS):
-            here = [gain for gain in found if (gain.metric, gain.bin) == (column.name, name)]
-            title = f"gain of {column.title} over {found[0].over}, {name}"
-            _draw_panel(panel, here, title)
-    with written_aside(path) as aside:
-        figure.savefig(aside, format="png")
-    return path
-
-
-def _draw_panel(panel: Any, found: Sequence[Gain], title: str) -> None:
-    if not found:
-        panel.set_axis_off()
-        return
+    """Write the gains as a PNG, a panel for each metric and bin that has any; returns its path, or None if there are none."""
+    groups: dict[tuple[str, str], list[Gain]] = {}
     for gain in found:
-        trend = f"{gain.per_degree:+.2g} a degree ({gain.low:+.2g} to {gain.high:+.2g})"
-        panel.plot(gain.turned, gain.values, "o", ms=4, label=f"{gain.recipe}: {trend}")
-    panel.axhline(0, color="0.5", lw=0.8)
-    panel.set_title(title, fontsize=9)
-    panel.set_xlabel("degrees of yaw of the input view", fontsize=8)
-    panel.tick_params(labelsize=8)
-    panel.grid(alpha=0.3)
-    panel.legend(fontsize=7)
+        groups.setdefault((gain.metric, gain.bin), []).append(gain)
+    if not groups:
+        return None
+    titles = {column.name: column.title for column in SHOWN}
+    figure, panels = figure_of(len(groups))
+    for panel, ((metric, name), group) in zip(panels, groups.items()):
+        for gain in group:
+            trend = f"{gain.per_degree:+.2g} a degree ({gain.low:+.2g} to {gain.high:+.2g})"
+            panel.plot(gain.turned, gain.values, "o", ms=4, label=f"{gain.recipe}: {trend}")
+        panel.axhline(0, color="0.5", lw=0.8)
+        title = f"gain of {titles[metric]} over {found[0].over}, {name}"
+        dress(panel, title, "degrees of yaw of the input view")
+    return save(figure, path)

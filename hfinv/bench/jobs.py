@@ -9,7 +9,7 @@ import ctypes
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -106,6 +106,12 @@ def run_all(jobs: Sequence[Job], at_once: int, progress: Progress = ignore) -> I
         for done, seconds in workers.do(jobs):
             progress(Stage(done.job.name, "made", seconds))
             yield done
+
+
+def in_order(done: Iterable[Done], jobs: Sequence[Job]) -> list[Done]:
+    """What became of the jobs in the order of the jobs, whichever ended first."""
+    place = {job.name: index for index, job in enumerate(jobs)}
+    return sorted(done, key=lambda each: place[each.job.name])
 
 
 class Workers:

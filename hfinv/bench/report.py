@@ -43,7 +43,7 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
     Args:
         out: directory of the benchmark.
         plan: what was asked.
-        done: what became of each job.
+        done: what became of each job, in the order of the jobs.
 
     Returns:
         What `results.json` holds.
@@ -85,14 +85,12 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
 
 
 def scores_of(plan: Plan, done: Sequence[Done]) -> dict[str, dict[str, Any]]:
-    """Recipe -> head -> scores, in the order in which they were named, whichever ended first."""
-    heads = sorted({each.job.subject for each in done})
-    found = {(e.job.recipe, e.job.subject): e.scores for e in done if e.scores is not None}
+    """Recipe -> head -> scores; recipes in the order in which they were named, without those of which nothing was made."""
     scores = {
-        recipe: {head: found[recipe, head] for head in heads if (recipe, head) in found}
+        recipe: {e.job.subject: e.scores for e in done if e.job.recipe == recipe and e.scores}
         for recipe in plan.recipes
     }
-    return {recipe: of_heads for recipe, of_heads in scores.items() if of_heads}
+    return {recipe: heads for recipe, heads in scores.items() if heads}
 
 
 def input_yaws(done: Sequence[Done]) -> dict[str, float]:

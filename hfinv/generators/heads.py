@@ -129,7 +129,8 @@ class Heads(Tunable):
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
                 upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many
-                fields, texels along their side), warp_fine (which of them are finer, texels along theirs), crop (see `RayOptions`), and z_dim if z has no names.
+                fields, texels along their side), warp_fine (which of them are finer, texels along theirs), crop (see
+                `RayOptions`), and z_dim if z has no names.
         """
         super().__init__()
         self.card = card

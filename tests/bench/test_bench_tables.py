@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hfinv.bench import Plan
-from hfinv.bench.jobs import Done, Job
+from hfinv.bench.jobs import Done, Job, in_order
 from hfinv.bench.report import scores_of
 from hfinv.bench.summary import Cell, Mean, by_yaw, mean_of, summarise
 from hfinv.bench.table import as_csv, as_markdown, as_tex
@@ -105,6 +105,8 @@ def test_recipes_and_heads_stand_as_they_were_named_whichever_ended_first() -> N
         done("w", "a", None),
         done("default", "a", HEADS["a"]),
     ]
-    found = scores_of(Plan(("default", "w", "pti")), ended)
+    plan = Plan(("default", "w", "pti"))
+    jobs = [done(recipe, head, None).job for head in "ab" for recipe in plan.recipes]
+    found = scores_of(plan, in_order(ended, jobs))
     assert list(found) == ["default", "pti"]  # nothing of `w` was made
     assert list(found["default"]) == ["a", "b"] and found["pti"]["a"] is HEADS["a"]
