@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from hfinv.camera import Camera
 from hfinv.generators.backbone import Synthesis, SynthesisBlock, SynthesisLayer
 from hfinv.generators.base import Card, Rendering
-from hfinv.generators.layers import FullyConnected, full_precision
+from hfinv.generators.layers import full_precision
+from hfinv.generators.mapping import FactorMapping, Gates
 from hfinv.generators.raymarch import (
     RayOptions,
     march,
@@ -34,46 +35,6 @@ DENSITY_GAIN = 40.0
 """The decoder's first output times this is the raw density: its zero is the surface."""
 FAINT = 1e-4
 """See `RayOptions.faint`."""
-
-
-class FactorNetwork(nn.Module):
-    """z to numbers: a linear part, so that factors stay directions, and a network for what is not linear."""
-
-    def __init__(self, z_dim: int, out: int, hidden: int) -> None:
-        super().__init__()
-        self.linear = FullyConnected(z_dim, out)
-        self.fc0 = FullyConnected(z_dim, hidden, activation="lrelu")
-        self.fc1 = FullyConnected(hidden, hidden, activation="lrelu")
-        self.fc2 = FullyConnected(hidden, out)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """[B, Z] -> [B, out]."""
-        return self.linear(z) + self.fc2(self.fc1(self.fc0(z)))
-
-
-class FactorMapping(FactorNetwork):
-    """z to w, whose last numbers are the weights of a `Warp`, if there is one."""
-
-    def __init__(self, z_dim: int, w_dim: int, fields: int = 0) -> None:
-        super().__init__(z_dim, w_dim - fields, w_dim - fields)
-        self.shape = FactorNetwork(z_dim, fields, w_dim - fields) if fields else None
-        self.register_buffer("w_avg", torch.zeros(w_dim))
-        self.register_buffer("w_std", torch.ones(w_dim))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """[B, Z] -> [B, D]."""
-        w = super().forward(z)
-        return w if self.shape is None else torch.cat([w, self.shape(z)], 1)
-
-    @torch.no_grad()
-    def measure(self, samples: int = 8192) -> None:
-        """Set the mean and the spread of w over the prior, from a fixed set of z."""
-        z = torch.randn(
-            samples, self.linear.weight.shape[1], generator=torch.Generator().manual_seed(0)
-        )
-        w = self(z.to(self.w_avg.device))
-        self.w_avg.copy_(w.mean(0))
-        self.w_std.copy_(w.std(0))
 
 
 class FieldDecoder(Decoder):
@@ -129,15 +90,19 @@ class Heads(Tunable):
         Args:
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
                 upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many
-                fields, texels along their side), warp_fine (which of them are finer, texels along theirs), crop (see
-                `RayOptions`), and z_dim if z has no names.
+                fields, texels along their side), warp_fine (which of them are finer, texels along theirs), traits (how
+                many) and gates of the mapping, crop (see `RayOptions`), and z_dim if z has no names.
         """
         super().__init__()
         self.card = card
         a = card.arguments
         fields, field_size = a.get("warp") or (0, 0)
         fine, fine_size = a.get("warp_fine") or ((), 1)
-        self.mapping = FactorMapping(a.get("z_dim", len(card.factors)), card.w_dim, fields)
+        names = [factor.name for factor in card.factors]
+        gates = Gates(names, a["gates"]) if a.get("gates") else None
+        self.mapping = FactorMapping(
+            a.get("z_dim", len(names)), card.w_dim, fields, a.get("traits", 0), gates
+        )
         self.backbone = Synthesis(
             card.w_dim,
             a["plane_resolution"],

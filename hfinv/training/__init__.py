@@ -14,7 +14,7 @@ from hfinv.generators import checkpoint, load_generator
 from hfinv.generators.base import Card
 from hfinv.generators.heads import Heads
 from hfinv.progress import Step, ignore
-from hfinv.training import shapes
+from hfinv.training import shapes, traits
 from hfinv.training.dataset import DatasetConfig, HeadFolder, Pictures, make_dataset
 from hfinv.training.discriminator import Discriminator
 from hfinv.training.factors import FACTORS
@@ -29,7 +29,7 @@ class NetworkConfig:
     """The size of the generator."""
 
     w_dim: int = 256
-    """Length of w, to which the weights of the displacement's fields are added."""
+    """Length of the part of w that is learned from pictures."""
     plane_resolution: int = 128
     """Side of a plane, in texels; a power of two."""
     plane_channels: int = 24
@@ -55,7 +55,7 @@ class NetworkConfig:
     judge_max: int = 128
     """but never more than this."""
     warp: int = 48
-    """Texels along a side of the fields that take each head to the mean one; 0 for none."""
+    """Texels along a side of the fields that take each head to the mean one; 0 for none, and for no traits and gates."""
     warp_fine: int = 128
     """The same of those of expression, which part lips and shut lids."""
     crop: float = 0.0
@@ -200,6 +200,7 @@ def card(network: NetworkConfig) -> Card:
     """The card of a new generator of that size."""
     ray_size = network.image_size // 4
     fields = shapes.count() if network.warp else 0
+    looks = traits.count() if fields else 0
     return Card(
         name="heads",
         family="heads",
@@ -213,6 +214,7 @@ def card(network: NetworkConfig) -> Card:
             "upsampler_refine": network.upsampler_refine,
             **({"warp": [fields, network.warp]} if fields else {}),
             **({"warp_fine": [shapes.fine(), network.warp_fine]} if fields else {}),
+            **({"traits": looks, "gates": traits.GATES} if fields else {}),
             "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),
@@ -223,7 +225,7 @@ def card(network: NetworkConfig) -> Card:
         pivot=FFHQ_PIVOT,
         focal=FFHQ_FOCAL,
         num_ws=2 * (network.plane_resolution.bit_length() - 1) - 2,
-        w_dim=network.w_dim + fields,
+        w_dim=network.w_dim + looks + fields,
         yaw_range=torch.pi,
         factors=FACTORS,
         licence="Apache-2.0; made from CC0 meshes, skins of CC0 portraits and procedural hair only",

@@ -25,14 +25,18 @@ OPENING = (54.0, 35.0, 43.0)
 REACH = 2.3
 """No part of the wrap is further from its centre, decimetres."""
 
+WORN = {"glasses": 1.05, "covering": 1.35}
+"""Where factors of extras are half there,"""
+STEEPNESS = 60.0
+"""and how steeply they come."""
+
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Vertices [N, 3] in decimetres, triangles [F, 3], unit normals [N, 3]."""
 
 
 def worn(factors: Named, name: str) -> float:
     """0 to 1: how much of an extra is there; its factor is mostly far from the place where it appears."""
-    middle = {"glasses": 1.05, "covering": 1.35}[name]
-    return factors.rising(name, 60.0, middle)
+    return factors.rising(name, STEEPNESS, WORN[name])
 
 
 def grid_faces(rows: int, columns: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from hfinv.training.objective import Drawn, ObjectiveConfig, picture_loss, point
 from hfinv.training.report import Report
 from hfinv.training.shapes import shape_loss, weights
 from hfinv.training.state import State, save_checkpoint
+from hfinv.training.traits import trait_loss, traits
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class LoopConfig:
     adversarial_steps: int = 2000
     """Steps of those lessons with a discriminator's opinion added."""
     shape_steps: int = 1500
-    """Steps of lessons before all these, on where things are on a head; they need no pictures, and only the displacement
-    of the planes learns."""
+    """Steps of lessons before all these, on where things are on a head and what colours it has; they need no pictures, and
+    only the parts of w learn that say so."""
     shape_batch: int = 64
     """Heads a step in those."""
     batch: int = 8
@@ -97,8 +98,8 @@ class Draw:
     """Of the step's other choices."""
     z: Tensor | None = None
     """[B, Z] of a lesson of shapes."""
-    shapes: Tensor | None = None
-    """[B, K], how the mesh of these heads is moved; None if nobody asks."""
+    known: Tensor | None = None
+    """[B, T + K], traits of these heads and how their mesh is moved; None if nobody asks."""
 
 
 def run_loop(
@@ -162,14 +163,18 @@ def draw_step(folder: Pictures, step: int, config: LoopConfig, objective: Object
     kind = lesson(step, config)
     if kind == "shapes":
         z = rng.standard_normal((config.shape_batch, len(FACTORS))).astype(np.float32)
-        return Draw([], None, seed, torch.from_numpy(z), torch.from_numpy(weights(z)))
+        return Draw([], None, seed, torch.from_numpy(z), known_of(z))
     count = config.batch if kind in ("points", "rays") else config.picture_batch
     heads = rng.choice(len(folder), min(count, len(folder)), replace=False).tolist()
     views = {"points": None, "rays": objective.ray_views}.get(kind, config.picture_views)
     batch = folder.batch(heads, views, rng)
-    known = config.shape_steps and batch.z is not None
-    shapes = torch.from_numpy(weights(batch.z.numpy())) if known else None
-    return Draw(heads, batch, seed, shapes=shapes)
+    asked = config.shape_steps and batch.z is not None
+    return Draw(heads, batch, seed, known=known_of(batch.z.numpy()) if asked else None)
+
+
+def known_of(z: np.ndarray) -> Tensor:
+    """[B, Z] -> [B, T + K], what `FactorMapping.known` should say."""
+    return torch.from_numpy(np.concatenate([traits(z), weights(z)], 1))
 
 
 def ahead(
@@ -206,14 +211,13 @@ def train_step(
     rng = torch.Generator(device).manual_seed(draw.seed)
     kind = lesson(state.step, config)
     if kind == "shapes":
-        return shape_step(state, draw.z.to(device), draw.shapes.to(device), config)
+        return shape_step(state, draw.z.to(device), draw.known.to(device), config)
     batch = draw.batch.to(device)
     drawn = None
     with in_half(device, config.half):
         more: dict[str, Tensor] = {}
-        if draw.shapes is not None:
-            shapes = state.generator.mapping.shape(batch.z)
-            more["shape"] = shape_loss(state.generator.warp, shapes, draw.shapes.to(device))
+        if draw.known is not None:
+            more |= known_loss(state.generator, batch.z, draw.known.to(device))
         if batch.z is None:
             codes = state.extras["codes"][0](torch.tensor(draw.heads, device=device))
             batch = replace(batch, z=codes)
@@ -240,10 +244,19 @@ def train_step(
 
 def shape_step(state: State, z: Tensor, wanted: Tensor, config: LoopConfig) -> dict[str, Tensor]:
     """A lesson of shapes; all other networks stay as they are."""
-    found = state.generator.mapping.shape(z)
-    terms = {"shape": shape_loss(state.generator.warp, found, wanted)}
+    terms = known_loss(state.generator, z, wanted)
     update(state, terms, config)
     return stepped(state, terms, config)
+
+
+def known_loss(generator: Heads, z: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """How far the known parts of w, of heads [B, Z], are from what they should be, [B, T + K]."""
+    found = generator.mapping.known(z)
+    count = len(generator.warp.fields)
+    return {
+        "shape": shape_loss(generator.warp, found[:, -count:], wanted[:, -count:]),
+        "traits": trait_loss(found[:, :-count], wanted[:, :-count]),
+    }
 
 
 def stepped(state: State, terms: dict[str, Tensor], config: LoopConfig) -> dict[str, Tensor]:

@@ -139,7 +139,7 @@ def sheet(generator: Heads, heads: int, views: int, seed: int = 0) -> np.ndarray
         views: columns; the first one is from the front.
         seed: of the heads' z.
     """
-    width = generator.mapping.linear.weight.shape[1]
+    width = generator.mapping.z_dim
     z = torch.randn(heads, width, generator=torch.Generator().manual_seed(seed))
     card, device = generator.card, generator.shared.device
     around = card.yaw_range >= torch.pi

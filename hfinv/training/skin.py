@@ -176,16 +176,39 @@ def skin_albedo(factors: Named, skin: str | None = None) -> np.ndarray:
         srgb = stored.own[row].copy()
         detail = stored.details[row - len(stored.own)].astype(np.float32)
     else:
-        african, asian, _ = factors.ancestry
-        labels = np.array([1.0, factors.male, factors.age, african, asian])
-        place = 0.7 * 3 * np.tanh(factors.many("skin", SKINS) / 3)
+        labels, place = complexion(factors)
         srgb = np.concatenate([labels, place]).astype(np.float32) @ stored.fields
         detail = shares(labels, place) @ stored.details[: -len(stored.own)].astype(np.float32)
     srgb = srgb.reshape(-1, 3)
     srgb[stored.front] *= np.exp(stored.mean_detail + DETAIL_STEP * detail[:, None])
+    return bare_albedo(srgb)
+
+
+def complexion(factors: Named) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each label effect, [EFFECTS], and of each component, [SKINS], is in a skin."""
+    african, asian, _ = factors.ancestry
+    labels = np.array([1.0, factors.male, factors.age, african, asian])
+    return labels, 0.7 * 3 * np.tanh(factors.many("skin", SKINS) / 3)
+
+
+def bare_albedo(srgb: np.ndarray) -> np.ndarray:
+    """[..., 3] stored sRGB values -> linear albedo, float32."""
     linear = np.clip(srgb, 0.06, 0.97) ** np.float32(2.2)
-    grey = linear.mean(1, keepdims=True)
+    grey = linear.mean(-1, keepdims=True)
     return (1.08 * (grey + SATURATION * (linear - grey))).astype(np.float32)
+
+
+@cache
+def cheek_fields() -> np.ndarray:
+    """[EFFECTS + SKINS, V, 3]: `Skins.fields` of the cheeks."""
+    fields = skins().fields.reshape(EFFECTS + SKINS, -1, 3)
+    return np.ascontiguousarray(fields[:, zones().cheeks > 0.5])
+
+
+def cheek_colour(factors: Named) -> np.ndarray:
+    """[3] mean linear albedo of the cheeks, without the details of single faces."""
+    mixture = np.concatenate(complexion(factors)).astype(np.float32)
+    return bare_albedo(np.tensordot(mixture, cheek_fields(), 1)).mean(0)
 
 
 def shares(labels: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -12,16 +12,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from hfinv.errors import WeightsError
 from hfinv.generators.heads import Heads
 from hfinv.image import written_aside
 
 READERS = tuple(
-    f"mapping.{part}{layer}.weight" for part in ("", "shape.") for layer in ("linear", "fc0")
+    f"mapping.{part}{layer}.weight"
+    for part in ("", "shape.", "traits.")
+    for layer in ("linear", "fc0")
 )
-"""Tensors of the generator with one column a factor, [D, Z]."""
+"""Tensors of the generator with one column a factor, then one a gate, [D, Z + gates]."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What Adam knows of each tensor."""
 
@@ -64,7 +65,7 @@ def save_checkpoint(state: State, out: Path, keep: int) -> Path:
         for index, moments in optimiser.state_dict()["state"].items():
             moments = {k: torch.as_tensor(moments[k]) for k in MOMENTS}
             tensors |= {f"{prefix}.{names[index]}.{k}": v for k, v in moments.items()}
-    factors = [factor.name for factor in state.generator.card.factors]
+    factors = columns(state.generator)
     path = out / f"checkpoint_{state.step:07d}.safetensors"
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with written_aside(path) as aside:
@@ -89,7 +90,7 @@ def load_checkpoint(state: State, out: Path) -> bool:
     tensors = load_file(found[-1])
     with safe_open(found[-1], "pt") as file:
         notes = file.metadata()
-    own = [factor.name for factor in state.generator.card.factors]
+    own = columns(state.generator)
     for prefix in ("generator", "average", "adam"):
         for name in [n for n in tensors if n.startswith(f"{prefix}.mapping.")]:
             reader = name.removeprefix(f"{prefix}.")
@@ -114,6 +115,12 @@ def load_checkpoint(state: State, out: Path) -> bool:
         _restore(optimiser, module, _below(tensors, prefix))
     state.step = int(notes["step"])
     return True
+
+
+def columns(generator: Heads) -> list[str]:
+    """What the columns of `READERS` read: factors, then gates."""
+    gates = generator.mapping.gates.names if generator.mapping.gates else ()
+    return [f.name for f in generator.card.factors] + [f"gate of {name}" for name in gates]
 
 
 def widened(weight: Tensor, known: list[str], wanted: list[str], power: int = 1) -> Tensor:
@@ -145,13 +152,14 @@ def adopt(generator: Heads, given: Heads) -> None:
     Raises:
         WeightsError: it is of another size.
     """
-    known, own = ([f.name for f in g.card.factors] for g in (given, generator))
+    known, own = columns(given), columns(generator)
+    tail = 0 if given.warp is None else len(given.warp.fields)
     found, weights = given.state_dict(), generator.state_dict()
     for name, value in found.items():
         if name.startswith("warp."):
             continue  # of the mesh, and not learnt
         value = widened(value, known, own) if name in READERS else value
-        weights[name] = with_shape(value, weights[name]) if name in weights else value
+        weights[name] = with_shape(value, weights[name], tail) if name in weights else value
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
@@ -161,15 +169,25 @@ def adopt(generator: Heads, given: Heads) -> None:
         ) from error
 
 
-def with_shape(value: Tensor, own: Tensor) -> Tensor:
-    """What reads w, or is measured of it, made to fit a w that goes on with the weights of a `Warp`: those begin without
-    effect, and equalised layers divide by the root of their width."""
+def with_shape(value: Tensor, own: Tensor, tail: int) -> Tensor:
+    """What reads w, or is measured of it, made to fit a w that says more.
+
+    Traits come before the weights of a `Warp`, and these come last: new numbers begin without effect, and equalised layers
+    divide by the root of their width.
+
+    Args:
+        value: a tensor of the generator begun from.
+        own: the same of the new one.
+        tail: how many of the old w's last numbers stay the last.
+    """
     more = own.shape[-1] - value.shape[-1]
     if value.dim() > 2 or more <= 0 or own.shape[:-1] != value.shape[:-1]:
         return value
-    if value.dim() == 1:
-        return torch.cat([value, own[-more:]])
-    return F.pad(value * math.sqrt(own.shape[1] / value.shape[1]), (0, more))
+    new = own[..., value.shape[-1] - tail :][..., :more]
+    if value.dim() == 2:
+        value, new = value * math.sqrt(own.shape[1] / value.shape[1]), torch.zeros_like(new)
+    middle = value.shape[-1] - tail
+    return torch.cat([value[..., :middle], new, value[..., middle:]], -1)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -84,6 +84,28 @@ def test_a_finished_generator_of_fewer_factors_is_a_start(tmp_path: Path) -> Non
     assert torch.equal(state.average.shared, given.shared)
 
 
+def test_a_finished_generator_without_traits_and_gates_is_a_start(tmp_path: Path) -> None:
+    """Its pictures stay what they were, and what is new begins without effect."""
+    wider = replace(CONFIG, network=replace(TOY, warp=8))
+    own = card(wider.network)
+    plain = {k: v for k, v in own.arguments.items() if k not in ("traits", "gates")}
+    given = Heads(replace(own, arguments=plain, w_dim=own.w_dim - own.arguments["traits"]))
+    with torch.no_grad():
+        for parameter in given.parameters():
+            parameter.normal_()
+    state = begin(wider)
+    given.warp.load_state_dict(state.generator.warp.state_dict())
+    save(given, tmp_path / "plain.safetensors", half=False)
+    state = begin(replace(wider, start=str(tmp_path / "plain.safetensors")))
+    z = torch.randn(2, len(FACTORS))
+    old, new = given.map(z), state.generator.map(z)
+    count = own.arguments["traits"]
+    assert torch.allclose(new[..., :16], old[..., :16], rtol=1e-4, atol=1e-3)
+    assert torch.allclose(new[..., 16 + count :], old[..., 16:], rtol=1e-4, atol=1e-3)
+    planes = given.planes(old)
+    assert (state.generator.planes(new) - planes).abs().max() < 1e-3 * planes.abs().max()
+
+
 def test_a_checkpoint_of_another_size_is_refused_with_a_hint(tmp_path: Path) -> None:
     save_checkpoint(begin(CONFIG), tmp_path, keep=1)
     other = begin(replace(CONFIG, network=replace(TOY, hidden=8)))
