@@ -124,9 +124,10 @@ def fit_warp(warp: Warp, box: float) -> None:
         warp: of `count()` fields.
         box: side of the cube that the planes span, world units.
     """
-    warp.fields.copy_(fit(warp.fields.shape[-1], box))
+    warp.fields.zero_()
+    coarse = [k for k in range(count()) if k not in warp.fine]
+    warp.fields[coarse] = fit(warp.fields.shape[-1], box, coarse)
     if warp.fine:
-        warp.fields[warp.fine] = 0
         warp.fine_fields.copy_(fit(warp.fine_fields.shape[-1], box, warp.fine, FINE))
 
 
