@@ -91,6 +91,12 @@ class FactorMapping(FactorNetwork):
         """[B, Z] -> [B, traits + fields], the parts of w that are taught without pictures."""
         return torch.cat(self._known(self.gates(z) if self.gates else z), 1)
 
+    def teach_known(self, wanted: bool) -> None:
+        """Whether those parts learn: pictures of a few heads would only blur what is known."""
+        for part in (self.traits, self.shape):
+            if part is not None:
+                part.requires_grad_(wanted)
+
     def _known(self, seen: Tensor) -> list[Tensor]:
         return [part(seen) for part in (self.traits, self.shape) if part is not None]
 

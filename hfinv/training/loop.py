@@ -99,7 +99,7 @@ class Draw:
     z: Tensor | None = None
     """[B, Z] of a lesson of shapes."""
     known: Tensor | None = None
-    """[B, T + K], traits of these heads and how their mesh is moved; None if nobody asks."""
+    """[B, T + K], what `FactorMapping.known` should say of them: traits, and how their mesh is moved."""
 
 
 def run_loop(
@@ -163,18 +163,13 @@ def draw_step(folder: Pictures, step: int, config: LoopConfig, objective: Object
     kind = lesson(step, config)
     if kind == "shapes":
         z = rng.standard_normal((config.shape_batch, len(FACTORS))).astype(np.float32)
-        return Draw([], None, seed, torch.from_numpy(z), known_of(z))
+        known = np.concatenate([traits(z), weights(z)], 1)
+        return Draw([], None, seed, torch.from_numpy(z), torch.from_numpy(known))
     count = config.batch if kind in ("points", "rays") else config.picture_batch
     heads = rng.choice(len(folder), min(count, len(folder)), replace=False).tolist()
     views = {"points": None, "rays": objective.ray_views}.get(kind, config.picture_views)
     batch = folder.batch(heads, views, rng)
-    asked = config.shape_steps and batch.z is not None
-    return Draw(heads, batch, seed, known=known_of(batch.z.numpy()) if asked else None)
-
-
-def known_of(z: np.ndarray) -> Tensor:
-    """[B, Z] -> [B, T + K], what `FactorMapping.known` should say."""
-    return torch.from_numpy(np.concatenate([traits(z), weights(z)], 1))
+    return Draw(heads, batch, seed)
 
 
 def ahead(
@@ -210,14 +205,13 @@ def train_step(
     device = state.device
     rng = torch.Generator(device).manual_seed(draw.seed)
     kind = lesson(state.step, config)
+    state.generator.mapping.teach_known(kind == "shapes")
     if kind == "shapes":
         return shape_step(state, draw.z.to(device), draw.known.to(device), config)
     batch = draw.batch.to(device)
     drawn = None
     with in_half(device, config.half):
         more: dict[str, Tensor] = {}
-        if draw.known is not None:
-            more |= known_loss(state.generator, batch.z, draw.known.to(device))
         if batch.z is None:
             codes = state.extras["codes"][0](torch.tensor(draw.heads, device=device))
             batch = replace(batch, z=codes)
@@ -243,20 +237,16 @@ def train_step(
 
 
 def shape_step(state: State, z: Tensor, wanted: Tensor, config: LoopConfig) -> dict[str, Tensor]:
-    """A lesson of shapes; all other networks stay as they are."""
-    terms = known_loss(state.generator, z, wanted)
-    update(state, terms, config)
-    return stepped(state, terms, config)
-
-
-def known_loss(generator: Heads, z: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """How far the known parts of w, of heads [B, Z], are from what they should be, [B, T + K]."""
-    found = generator.mapping.known(z)
-    count = len(generator.warp.fields)
-    return {
-        "shape": shape_loss(generator.warp, found[:, -count:], wanted[:, -count:]),
+    """A lesson of shapes: the known parts of w, of heads [B, Z], and what they should be, [B, T + K]; all other networks
+    stay as they are, and these do in all other lessons."""
+    warp = state.generator.warp
+    found, count = state.generator.mapping.known(z), len(warp.fields)
+    terms = {
+        "shape": shape_loss(warp, found[:, -count:], wanted[:, -count:]),
         "traits": trait_loss(found[:, :-count], wanted[:, :-count]),
     }
+    update(state, terms, config)
+    return stepped(state, terms, config)
 
 
 def stepped(state: State, terms: dict[str, Tensor], config: LoopConfig) -> dict[str, Tensor]:

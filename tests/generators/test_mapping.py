@@ -63,3 +63,14 @@ def test_spread_is_measured_over_the_prior() -> None:
     w = mapping(torch.randn(20000, 4, generator=torch.Generator().manual_seed(5))).detach()
     assert torch.allclose(mapping.w_avg, w.mean(0), atol=0.15)
     assert torch.allclose(mapping.w_std, w.std(0), rtol=0.1)
+
+
+def test_known_parts_learn_only_when_they_are_taught() -> None:
+    mapping = FactorMapping(4, 20, fields=5, traits=3)
+    for taught in (False, True):
+        mapping.teach_known(taught)
+        mapping.zero_grad()
+        mapping(torch.randn(2, 4)).sum().backward()
+        assert mapping.linear.weight.grad is not None
+        assert (mapping.shape.linear.weight.grad is not None) == taught
+        assert (mapping.traits.linear.weight.grad is not None) == taught
