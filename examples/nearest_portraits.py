@@ -18,7 +18,7 @@ import torch
 import hfinv.training
 from hfinv.generators import load_generator
 from hfinv.generators.base import Generator
-from hfinv.identity import Identity, chip_from_picture, landmarks
+from hfinv.identity import CHIP, Identity, chip_from_picture, landmarks
 from hfinv.image import contact_sheet, read, save_png, to_bytes
 from hfinv.intake.resample import draw
 from hfinv.render import still_camera
@@ -27,13 +27,7 @@ from hfinv.samples import draw as sample
 HELD_OUT = Path(hfinv.training.__file__).parent / "data" / "held_out.txt"
 SAME = 0.5
 """Below this, two faces may be called the same."""
-CHIP, PAIRS = 150, 10
-
-
-def chip(picture: np.ndarray) -> np.ndarray | None:
-    """The face [150, 150, 3] of a picture; None if there is none."""
-    points = landmarks(picture)
-    return None if points is None else draw(picture, chip_from_picture(points), CHIP)
+PAIRS = 10
 
 
 def sampled(generator: Generator, count: int) -> list[np.ndarray]:
@@ -49,10 +43,10 @@ def described(pictures: list[np.ndarray]) -> tuple[list[np.ndarray], torch.Tenso
     """Face chips of those pictures that have a face, and their descriptors [N, 128]."""
     identity, chips, found = Identity(), [], []
     for picture in pictures:
-        face, descriptor = chip(picture), identity.describe(picture)
-        if face is not None and descriptor is not None:
-            chips.append(face)
-            found.append(descriptor)
+        points = landmarks(picture)
+        if points is not None:
+            chips.append(draw(picture, chip_from_picture(points), CHIP))
+            found.append(identity.describe(picture, points))
     return chips, torch.stack(found)
 
 

@@ -99,7 +99,7 @@ class Heads(Tunable):
         fields, field_size = a.get("warp") or (0, 0)
         fine, fine_size = a.get("warp_fine") or ((), 1)
         names = [factor.name for factor in card.factors]
-        gates = Gates(names, a["gates"]) if a.get("gates") else None
+        gates = Gates(names, a.get("gates", {}))
         self.mapping = FactorMapping(
             a.get("z_dim", len(names)), card.w_dim, fields, a.get("traits", 0), gates
         )

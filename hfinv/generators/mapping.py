@@ -38,8 +38,6 @@ class Gates(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, Z] -> [B, Z + gates], z and the gates."""
-        if not self.place:
-            return z
         middle, slope = self.steps.to(z.dtype).unbind(1)
         return torch.cat([z, OPEN * torch.sigmoid(slope * (z[:, self.place] - middle))], 1)
 
@@ -70,10 +68,11 @@ class FactorMapping(FactorNetwork):
             z_dim: Z.
             w_dim: D, all parts together.
             fields, traits: how many numbers of w are these.
-            gates: of the factors; None if z has no names.
+            gates: of the factors, if they have any.
         """
         learned = w_dim - fields - traits
-        inputs = z_dim + (len(gates.place) if gates else 0)
+        gates = gates or Gates((), {})
+        inputs = z_dim + len(gates.names)
         super().__init__(inputs, learned, learned)
         self.z_dim = z_dim
         self.gates = gates
@@ -84,12 +83,12 @@ class FactorMapping(FactorNetwork):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, Z] -> [B, D]."""
-        seen = self.gates(z) if self.gates else z
+        seen = self.gates(z)
         return torch.cat([super().forward(seen), *self._known(seen)], 1)
 
     def known(self, z: Tensor) -> Tensor:
         """[B, Z] -> [B, traits + fields], the parts of w that are taught without pictures."""
-        return torch.cat(self._known(self.gates(z) if self.gates else z), 1)
+        return torch.cat(self._known(self.gates(z)), 1)
 
     def teach_known(self, wanted: bool) -> None:
         """Whether those parts learn: pictures of a few heads would only blur what is known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import expit, ndtr
 
@@ -135,3 +137,17 @@ class Named:
             1.8 * np.array([self["ancestry_african"] - 0.5, self["ancestry_asian"] - 0.5, 0.0])
         )
         return weights / weights.sum()
+
+
+SAMPLES = 2000
+"""Heads over which the spread of numbers is taken."""
+
+
+def of_each(numbers: Callable[[Named], np.ndarray], z: np.ndarray) -> np.ndarray:
+    """[B, N], what a function of named factors says of each of the heads [B, Z]."""
+    return np.stack([numbers(Named(one)) for one in z])
+
+
+def of_the_prior(numbers: Callable[[Named], np.ndarray]) -> np.ndarray:
+    """[SAMPLES, N], what it says of heads of the prior, always the same ones."""
+    return of_each(numbers, np.random.default_rng(0).standard_normal((SAMPLES, len(FACTORS))))

@@ -15,7 +15,7 @@ from torch import Tensor
 from hfinv.generators.heads import ORDER
 from hfinv.generators.triplane import OVERLAP, PLANE_ORDERS
 from hfinv.generators.warp import UNIT, Warp
-from hfinv.training.factors import FACTORS, SHAPES, Named
+from hfinv.training.factors import FACTORS, SHAPES, Named, of_each, of_the_prior
 from hfinv.training.morph import (
     SCALE,
     base,
@@ -57,8 +57,6 @@ LIFT = 5e-4
 """World units above the skin, where rays start that ask who sees it."""
 SMALL = 1e-4
 """Weight of the texels themselves; those that no point reads are 0."""
-SAMPLES = 2000
-"""Heads over which the weights' spread is taken."""
 
 
 def count() -> int:
@@ -83,15 +81,14 @@ def raw_weights(factors: Named) -> np.ndarray:
 @cache
 def spread() -> tuple[np.ndarray, np.ndarray]:
     """The weights of the head of z = 0, [K], and their standard deviation over the prior, [K]."""
-    z = np.random.default_rng(0).standard_normal((SAMPLES, len(FACTORS)))
-    std = np.stack([raw_weights(Named(one)) for one in z]).std(0)
+    std = of_the_prior(raw_weights).std(0)
     return raw_weights(Named(np.zeros(len(FACTORS)))), std.clip(1e-6)
 
 
 def weights(z: np.ndarray) -> np.ndarray:
     """[B, Z] -> [B, K] float32: what `Warp.weights` should say, in standard deviations from the head of z = 0."""
     middle, std = spread()
-    return ((np.stack([raw_weights(Named(one)) for one in z]) - middle) / std).astype(np.float32)
+    return ((of_each(raw_weights, z) - middle) / std).astype(np.float32)
 
 
 def mean_head() -> tuple[np.ndarray, np.ndarray]:

@@ -119,8 +119,8 @@ def load_checkpoint(state: State, out: Path) -> bool:
 
 def columns(generator: Heads) -> list[str]:
     """What the columns of `READERS` read: factors, then gates."""
-    gates = generator.mapping.gates.names if generator.mapping.gates else ()
-    return [f.name for f in generator.card.factors] + [f"gate of {name}" for name in gates]
+    gates = [f"gate of {name}" for name in generator.mapping.gates.names]
+    return [factor.name for factor in generator.card.factors] + gates
 
 
 def widened(weight: Tensor, known: list[str], wanted: list[str], power: int = 1) -> Tensor:
@@ -183,10 +183,10 @@ def with_shape(value: Tensor, own: Tensor, tail: int) -> Tensor:
     more = own.shape[-1] - value.shape[-1]
     if value.dim() > 2 or more <= 0 or own.shape[:-1] != value.shape[:-1]:
         return value
-    new = own[..., value.shape[-1] - tail :][..., :more]
+    middle = value.shape[-1] - tail
+    new = own[..., middle : middle + more]
     if value.dim() == 2:
         value, new = value * math.sqrt(own.shape[1] / value.shape[1]), torch.zeros_like(new)
-    middle = value.shape[-1] - tail
     return torch.cat([value[..., :middle], new, value[..., middle:]], -1)
 
 

@@ -14,16 +14,15 @@ import numpy as np
 from torch import Tensor
 
 from hfinv.training.extras import STEEPNESS, WORN, covering_colour, worn
-from hfinv.training.factors import FACTORS, Named
+from hfinv.training.factors import FACTORS, Named, of_each, of_the_prior
 from hfinv.training.light import light_of, to_srgb
 from hfinv.training.skin import beard_amount, cheek_colour, cloth_colour, hair_colour, mixed
+from hfinv.training.strands import unit
 
 GATES = {name: [middle, STEEPNESS] for name, middle in WORN.items()}
 """As `hfinv.generators.mapping.Gates` takes them."""
-SIDES = np.array([[0, 0, 1], [-1, 0, 0.3], [1, 0, 0.3], [0, 1, 0.3], [0, 0, -1]], np.float32)
-"""Normals, world frame, towards which skin, hair and cloth are coloured: front, left, right, up, back."""
-SAMPLES = 2000
-"""Heads over which the traits' spread is taken."""
+SIDES = unit(np.array([[0, 0, 1], [-1, 0, 0.3], [1, 0, 0.3], [0, 1, 0.3], [0, 0, -1]], np.float32))
+"""Unit normals, world frame, towards which skin, hair and cloth are coloured: front, left, right, up, back."""
 LOUD = 2.0
 """A standard deviation of a trait in w; what is learned has about one."""
 
@@ -31,8 +30,7 @@ LOUD = 2.0
 def raw_traits(factors: Named) -> np.ndarray:
     """[T]: sRGB of cheek, crown and shirt in the head's light, to each of `SIDES`; then what is worn, and a beard."""
     light = light_of(factors)
-    sides = SIDES / np.linalg.norm(SIDES, axis=1, keepdims=True)
-    falls = light.on(sides, np.ones(len(sides)), np.clip(sides @ light.towards, 0, None))
+    falls = light.on(SIDES, np.ones(len(SIDES)), np.clip(SIDES @ light.towards, 0, None))
     there = worn(factors, "covering")
     crown = mixed(hair_colour(factors), covering_colour(factors), np.array([there]))[0]
     albedo = np.stack([cheek_colour(factors), crown, cloth_colour(factors)])
@@ -46,21 +44,20 @@ def raw_traits(factors: Named) -> np.ndarray:
 @cache
 def spread() -> tuple[np.ndarray, np.ndarray]:
     """The traits' mean and standard deviation over the prior, [T] each."""
-    z = np.random.default_rng(0).standard_normal((SAMPLES, len(FACTORS)))
-    found = np.stack([raw_traits(Named(one)) for one in z])
+    found = of_the_prior(raw_traits)
     return found.mean(0), found.std(0)
 
 
+@cache
 def count() -> int:
     """T."""
-    return len(spread()[0])
+    return len(raw_traits(Named(np.zeros(len(FACTORS)))))
 
 
 def traits(z: np.ndarray) -> np.ndarray:
     """[B, Z] -> [B, T] float32, what w should say of these heads."""
     middle, std = spread()
-    found = np.stack([raw_traits(Named(one)) for one in z])
-    return (LOUD * (found - middle) / std).astype(np.float32)
+    return (LOUD * (of_each(raw_traits, z) - middle) / std).astype(np.float32)
 
 
 def trait_loss(found: Tensor, wanted: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from hfinv.training.traits import (
     traits,
 )
 
-FRONT, COLOURS = 0, 3 * len(SIDES)
+COLOURS = 3 * len(SIDES)
 
 
 def head(seed: int, **factors: float) -> np.ndarray:
