@@ -16,6 +16,7 @@ from hfinv.generators.backbone import Synthesis, SynthesisBlock, SynthesisLayer
 from hfinv.generators.base import Card, Rendering
 from hfinv.generators.layers import full_precision
 from hfinv.generators.mapping import FactorMapping, Gates
+from hfinv.generators.palette import Palette
 from hfinv.generators.raymarch import (
     RayOptions,
     march,
@@ -38,11 +39,16 @@ FAINT = 1e-4
 
 
 class FieldDecoder(Decoder):
-    """EG3D's decoder with a steeper density, so that a surface can be thinner than a sample's step."""
+    """EG3D's decoder with a steeper density, so that a surface can be thinner than a sample's step; channels beyond those
+    that it decodes are a `Palette`'s, and added to the colour."""
 
-    def forward(self, sampled: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 3, N, C] -> features [B, N, F] in (-0.001, 1.001), raw sigma [B, N, 1]."""
-        features, sigma = super().forward(sampled)
+    def read(self, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, N, C] or [B, N, C + 3] -> colour features before the sigmoid [B, N, F], raw sigma [B, N, 1]."""
+        count = self.net[0].weight.shape[1]
+        features, sigma = super().read(mean[..., :count])
+        wash = mean[..., count:].float()
+        if wash.shape[-1]:
+            features = features + F.pad(wash, (0, features.shape[-1] - wash.shape[-1]))
         return features, DENSITY_GAIN * sigma
 
 
@@ -91,7 +97,8 @@ class Heads(Tunable):
             card: `arguments` hold plane_resolution, plane_channels, channel_base, channel_max, hidden,
                 upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many
                 fields, texels along their side), warp_fine (which of them are finer, texels along theirs), traits (how
-                many) and gates of the mapping, crop (see `RayOptions`), and z_dim if z has no names.
+                many) and gates of the mapping, palette (parts and sides that the first traits are colours of, texels along
+                its maps), crop (see `RayOptions`), and z_dim if z has no names.
         """
         super().__init__()
         self.card = card
@@ -103,18 +110,23 @@ class Heads(Tunable):
         self.mapping = FactorMapping(
             a.get("z_dim", len(names)), card.w_dim, fields, a.get("traits", 0), gates
         )
+        self.palette = None
+        channels = PLANES * a["plane_channels"]
+        if "palette" in a:
+            parts, sides, size = a["palette"]
+            learned = card.w_dim - fields - a["traits"]
+            self.palette = Palette(parts, sides, PLANES, learned, size)
+            channels += PLANES * parts
         self.backbone = Synthesis(
             card.w_dim,
             a["plane_resolution"],
-            PLANES * a["plane_channels"],
+            channels,
             channel_base=a["channel_base"],
             channel_max=a["channel_max"],
         )
         # What all heads share is learned in place, at full resolution; the backbone adds what tells them apart.
         self.shared = nn.Parameter(
-            torch.zeros(
-                1, PLANES * a["plane_channels"], a["plane_resolution"], a["plane_resolution"]
-            )
+            torch.zeros(1, channels, a["plane_resolution"], a["plane_resolution"])
         )
         self.MOVES = AXES if fields else 0
         self.warp = Warp(fields, field_size, PLANES, fine, fine_size) if fields else None
@@ -148,9 +160,14 @@ class Heads(Tunable):
         return self.mapping.w_std[None, None]
 
     def planes(self, w_plus: Tensor) -> Tensor:
-        """[B, L, D] -> [B, 4, C, h, h], or [B, 4, C + 3, h, h] with a `Warp`."""
+        """[B, L, D] -> [B, 4, C, h, h]; three channels more with a `Palette`, and then three with a `Warp`."""
         planes = self.shared + self.backbone(w_plus, noise_mode="none")
         planes = planes.unflatten(1, (PLANES, -1))
+        if self.palette is not None:
+            features, masks = planes.split(
+                [self.card.arguments["plane_channels"], self.palette.parts], 2
+            )
+            planes = torch.cat([features, self.palette(masks, w_plus).to(features)], 2)
         if self.warp is not None:
             planes = torch.cat([planes, self.warp(w_plus, planes.shape[-1]).to(planes)], 2)
         return self.moved(planes)

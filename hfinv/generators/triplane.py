@@ -155,6 +155,10 @@ class Decoder(nn.Module):
         # A sum's gradient is a view, a mean's is written out once for each plane.
         count = sampled.shape[1]
         mean = sampled.sum(1) / count if count > 1 else sampled[:, 0]
-        decoded = self.net(mean).float()
-        sigma, colours = decoded.split([1, self.out_features], -1)
+        colours, sigma = self.read(mean)
         return DECODED[self.activation](colours), sigma
+
+    def read(self, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, N, C], the planes' mean -> colour features before their activation [B, N, O], raw sigma [B, N, 1]."""
+        sigma, colours = self.net(mean).float().split([1, self.out_features], -1)
+        return colours, sigma

@@ -58,6 +58,8 @@ class NetworkConfig:
     """Texels along a side of the fields that take each head to the mean one; 0 for none, and for no traits and gates."""
     warp_fine: int = 128
     """The same of those of expression, which part lips and shut lids."""
+    palette: int = 32
+    """Texels along a side of the maps that say which way places face; their colours come from the traits."""
     crop: float = 0.0
     """The box is empty this far in from its sides in x and z, world units; what few cameras see is else left as it came."""
     box: float = 0.8
@@ -148,6 +150,7 @@ def begin(
         generator = Heads(identity)
         if generator.warp is not None:
             shapes.fit_warp(generator.warp, config.network.box)
+            traits.fit_palette(generator.palette)
         discriminator = Discriminator(
             config.network.image_size, config.network.judge_base, config.network.judge_max
         )
@@ -215,6 +218,7 @@ def card(network: NetworkConfig) -> Card:
             **({"warp": [fields, network.warp]} if fields else {}),
             **({"warp_fine": [shapes.fine(), network.warp_fine]} if fields else {}),
             **({"traits": looks, "gates": traits.GATES} if fields else {}),
+            **({"palette": [traits.PARTS, len(traits.SIDES), network.palette]} if fields else {}),
             "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),

@@ -27,8 +27,8 @@ REACH = 2.3
 
 WORN = {"glasses": 1.05, "covering": 1.35}
 """Where factors of extras are half there,"""
-STEEPNESS = 60.0
-"""and how steeply they come."""
+STEEPNESS = 400.0
+"""and how steeply they come: half a cloth is sunk under the hair, so hardly any head has one."""
 
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Vertices [N, 3] in decimetres, triangles [F, 3], unit normals [N, 3]."""

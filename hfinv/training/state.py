@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hfinv.errors import WeightsError
-from hfinv.generators.heads import Heads
+from hfinv.generators.heads import PLANES, Heads
 from hfinv.image import written_aside
 
 READERS = tuple(
@@ -147,7 +147,7 @@ def widened(weight: Tensor, known: list[str], wanted: list[str], power: int = 1)
 
 def adopt(generator: Heads, given: Heads) -> None:
     """Take the weights of a finished generator, factor by factor; a displacement that it lacks keeps its own, and so do
-    the mesh's fields.
+    the mesh's fields. A palette that it lacks begins without effect.
 
     Raises:
         WeightsError: it is of another size.
@@ -159,6 +159,8 @@ def adopt(generator: Heads, given: Heads) -> None:
         if name.startswith("warp."):
             continue  # of the mesh, and not learnt
         value = widened(value, known, own) if name in READERS else value
+        if generator.palette is not None and given.palette is None and makes_planes(name):
+            value = with_masks(value, generator.palette.parts)
         weights[name] = with_shape(value, weights[name], tail) if name in weights else value
     try:
         generator.load_state_dict(weights)
@@ -188,6 +190,24 @@ def with_shape(value: Tensor, own: Tensor, tail: int) -> Tensor:
     if value.dim() == 2:
         value, new = value * math.sqrt(own.shape[1] / value.shape[1]), torch.zeros_like(new)
     return torch.cat([value[..., :middle], new, value[..., middle:]], -1)
+
+
+def makes_planes(name: str) -> bool:
+    """Whether that tensor has an entry for each channel of the planes."""
+    return (
+        name == "shared"
+        or name.startswith("backbone.")
+        and ".torgb." in name
+        and ".affine." not in name
+    )
+
+
+def with_masks(value: Tensor, masks: int) -> Tensor:
+    """Such a tensor, [1, P * C, h, h] or [P * C, ...], with room for a palette's masks after each plane's C channels."""
+    axis = 1 if value.dim() == 4 and len(value) == 1 else 0
+    planes = value.unflatten(axis, (PLANES, -1))
+    empty = torch.zeros_like(planes.narrow(axis + 1, 0, masks))
+    return torch.cat([planes, empty], axis + 1).flatten(axis, axis + 1)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from hfinv.generators.palette import Palette
 from hfinv.training.extras import STEEPNESS, WORN, covering_colour, worn
 from hfinv.training.factors import FACTORS, Named, of_each, of_the_prior
 from hfinv.training.light import light_of, to_srgb
@@ -23,6 +25,8 @@ GATES = {name: [middle, STEEPNESS] for name, middle in WORN.items()}
 """As `hfinv.generators.mapping.Gates` takes them."""
 SIDES = unit(np.array([[0, 0, 1], [-1, 0, 0.3], [1, 0, 0.3], [0, 1, 0.3], [0, 0, -1]], np.float32))
 """Unit normals, world frame, towards which skin, hair and cloth are coloured: front, left, right, up, back."""
+PARTS = 3
+"""Cheek, crown and shirt."""
 LOUD = 2.0
 """A standard deviation of a trait in w; what is learned has about one."""
 
@@ -63,3 +67,10 @@ def traits(z: np.ndarray) -> np.ndarray:
 def trait_loss(found: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared error of traits, [B, T] each; 1 is their variance."""
     return (found - wanted).square().mean() / LOUD**2
+
+
+def fit_palette(palette: Palette) -> None:
+    """Tell a palette which colours the traits are."""
+    middle, std = (torch.from_numpy(x[: len(palette.middle)]).float() for x in spread())
+    palette.middle.copy_(middle)
+    palette.scale.copy_(std / LOUD)

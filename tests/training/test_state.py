@@ -84,11 +84,11 @@ def test_a_finished_generator_of_fewer_factors_is_a_start(tmp_path: Path) -> Non
     assert torch.equal(state.average.shared, given.shared)
 
 
-def test_a_finished_generator_without_traits_and_gates_is_a_start(tmp_path: Path) -> None:
+def test_a_finished_generator_without_traits_gates_and_palette_is_a_start(tmp_path: Path) -> None:
     """Its pictures stay what they were, and what is new begins without effect."""
     wider = replace(CONFIG, network=replace(TOY, warp=8))
     own = card(wider.network)
-    plain = {k: v for k, v in own.arguments.items() if k not in ("traits", "gates")}
+    plain = {k: v for k, v in own.arguments.items() if k not in ("traits", "gates", "palette")}
     given = Heads(replace(own, arguments=plain, w_dim=own.w_dim - own.arguments["traits"]))
     with torch.no_grad():
         for parameter in given.parameters():
@@ -102,8 +102,11 @@ def test_a_finished_generator_without_traits_and_gates_is_a_start(tmp_path: Path
     count = own.arguments["traits"]
     assert torch.allclose(new[..., :16], old[..., :16], rtol=1e-4, atol=1e-3)
     assert torch.allclose(new[..., 16 + count :], old[..., 16:], rtol=1e-4, atol=1e-3)
-    planes = given.planes(old)
-    assert (state.generator.planes(new) - planes).abs().max() < 1e-3 * planes.abs().max()
+    planes, own_planes = given.planes(old), state.generator.planes(new)
+    features = own_planes[:, :, : TOY.plane_channels]
+    washes, moves = own_planes[:, :, TOY.plane_channels :].split(3, 2)
+    assert (washes == 0).all()
+    assert (torch.cat([features, moves], 2) - planes).abs().max() < 1e-3 * planes.abs().max()
 
 
 def test_a_checkpoint_of_another_size_is_refused_with_a_hint(tmp_path: Path) -> None:
