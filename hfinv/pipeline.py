@@ -18,7 +18,7 @@ from hfinv import editing, report
 from hfinv.adapt import adapted, fitted, placed
 from hfinv.config import InvertConfig, to_toml
 from hfinv.generators import lasting, load_generator, locate
-from hfinv.generators.base import Generator
+from hfinv.generators.base import Card, Generator
 from hfinv.generators.checkpoint import file_hash, read_card
 from hfinv.head import Head
 from hfinv.image import read, save_png
@@ -73,50 +73,72 @@ def invert(
         device=where,
         progress=progress,
     ) as run:
-        # 1. Find the face, crop it as the generator's training photos were, solve its camera.
-        show = functools.partial(show_face, photo=pixels)
-        face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show)
-        face = placed(face, card)
-        generator = load_generator(config.generator, where)
-        fitting = fitted(generator, config)
-        perceptual = Perceptual().to(where)
-        backbone = config.latent.backbone
-        first_look = perceptual if backbone == perceptual.net else Perceptual(backbone).to(where)
-
-        # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
-        pivot = run.stage(
-            "latent",
-            estimate_latent,
-            fitting,
-            first_look,
-            face,
-            config=config.latent,
-            seed=seed,
-            save_pictures=show_fit,
-        )
-
-        # 3. What else is known of the head: by symmetry, and from where no photo was taken.
-        others = look_around(run, fitting, perceptual, face, pivot, config, seed)
-
-        # 4. Tune the generator until it draws the photo, from all sides.
-        tuned = run.stage(
-            "tuning",
-            tune,
-            fitting,
-            perceptual,
-            face,
-            pivot,
-            config=config.tuning,
-            views=others.views,
-            mirror=others.mirror,
-            terms=others.terms,
-            seed=seed,
-            save_pictures=show_fit,
-        )
+        generator, tuned = through_stages(run, pixels, card, config, where, seed)
         head = assemble(generator, tuned, path)
         if config.report:
             report.attempt(run, head, progress)
         return head
+
+
+def through_stages(
+    run: Run,
+    pixels: np.ndarray,
+    card: Card,
+    config: InvertConfig,
+    device: torch.device,
+    seed: int,
+) -> tuple[Generator, Tuned]:
+    """The generator, and what was tuned of it; stages that the run holds are kept.
+
+    Args:
+        run: makes the stages.
+        pixels: uint8 [H, W, 3] RGB, the photo.
+        card: of the generator.
+        config: the settings, adapted to it.
+        device: where to compute.
+        seed: of everything drawn at random.
+    """
+    # 1. Find the face, crop it as the generator's training photos were, solve its camera.
+    show = functools.partial(show_face, photo=pixels)
+    face = run.stage("intake", take_in, pixels, config=config.intake, save_pictures=show)
+    face = placed(face, card)
+    generator = load_generator(config.generator, device)
+    fitting = fitted(generator, config)
+    perceptual = Perceptual().to(device)
+    backbone = config.latent.backbone
+    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone).to(device)
+
+    # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
+    pivot = run.stage(
+        "latent",
+        estimate_latent,
+        fitting,
+        first_look,
+        face,
+        config=config.latent,
+        seed=seed,
+        save_pictures=show_fit,
+    )
+
+    # 3. What else is known of the head: by symmetry, and from where no photo was taken.
+    others = look_around(run, fitting, perceptual, face, pivot, config, seed)
+
+    # 4. Tune the generator until it draws the photo, from all sides.
+    tuned = run.stage(
+        "tuning",
+        tune,
+        fitting,
+        perceptual,
+        face,
+        pivot,
+        config=config.tuning,
+        views=others.views,
+        mirror=others.mirror,
+        terms=others.terms,
+        seed=seed,
+        save_pictures=show_fit,
+    )
+    return generator, tuned
 
 
 @dataclass(frozen=True)

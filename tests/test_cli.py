@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -23,7 +22,6 @@ import hfinv
 from hfinv.camera import look_at
 from hfinv.cli import main
 from hfinv.config import InvertConfig, to_toml
-from hfinv.errors import PhotoError, WeightsError
 from hfinv.progress import Progress, Step, ignore
 from hfinv.run import Run
 
@@ -45,7 +43,6 @@ class Pipeline:
 
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
-        self.failure: BaseException | None = None
 
     def invert(
         self,
@@ -57,8 +54,6 @@ class Pipeline:
         progress: Progress,
     ) -> None:
         self.asked = dict(photo=photo, out=out, config=config, device=device, seed=seed)
-        if self.failure is not None:
-            raise self.failure
         parts = {"photo": "aa", "seed": seed}
         with Run.create(
             out, first_key_parts=parts, settings=to_toml(config), progress=progress
@@ -137,72 +132,6 @@ def test_json_is_one_object_on_stdout(pipeline: Pipeline, tmp_path: Path) -> Non
 def test_quiet_leaves_results_and_warnings(pipeline: Pipeline) -> None:
     result = run("invert", "a.jpg", "--quiet")
     assert result.stdout == "a.hfinv\n" and result.stderr == "warning: the face is dark\n"
-
-
-FAILURES = [
-    (
-        PhotoError("no face found in `cat.jpg`", "crop closer"),
-        3,
-        "no face found in `cat.jpg`\n\nhint: crop closer\n",
-    ),
-    (WeightsError("no weights at `x`"), 4, "no weights at `x`\n"),
-    (
-        OSError(errno.ENOSPC, "No space left on device"),
-        1,
-        "the disk is full\n\nhint: free some space",
-    ),
-    (
-        PermissionError(errno.EACCES, "Permission denied", "/x"),
-        1,
-        "`/x` may not be read or written\n",
-    ),
-    (MemoryError(), 1, "there is not enough memory\n\nhint: close other programs"),
-    (
-        torch.OutOfMemoryError("CUDA out of memory. Tried ..."),
-        1,
-        "the GPU has not enough free memory\n",
-    ),
-    (
-        ValueError("photo is [1]\nmore"),
-        1,
-        "ValueError: photo is [1]\n\nhint: this is a bug; run it again with `--debug`",
-    ),
-    (RuntimeError(), 1, "RuntimeError: \n\nhint: this is a bug"),
-]
-
-
-@pytest.mark.parametrize(("failure", "code", "said"), FAILURES)
-def test_a_failure_is_a_sentence_and_a_code(
-    pipeline: Pipeline, failure: Exception, code: int, said: str
-) -> None:
-    pipeline.failure = failure
-    result = run("invert", "a.jpg", "--device", "cpu", code=code)
-    assert result.stdout == "" and result.stderr.startswith(f"error: {said}")
-    assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize("failure", [PhotoError("no face"), ValueError("odd")])
-def test_debug_shows_where_an_error_arose(pipeline: Pipeline, failure: Exception) -> None:
-    pipeline.failure = failure
-    result = run(
-        "invert", "a.jpg", "--debug", code=failure.exit_code if hasattr(failure, "exit_code") else 1
-    )
-    assert "Traceback" in result.stderr and "raise self.failure" in result.stderr
-    assert "error: " in result.stderr
-
-
-def test_a_failure_with_json_is_one_object(pipeline: Pipeline) -> None:
-    pipeline.failure = PhotoError("no face", "crop closer")
-    facts = json.loads(run("invert", "a.jpg", "--json", code=3).stdout)
-    assert facts == {"schema": 1, "error": "no face", "hint": "crop closer", "exit_code": 3}
-
-
-def test_an_interruption_exits_with_130_and_one_line(pipeline: Pipeline) -> None:
-    pipeline.failure = KeyboardInterrupt()
-    result = run("invert", "a.jpg", "--device", "cpu", code=130)
-    assert result.stdout == "" and result.stderr.strip().startswith(
-        "interrupted; what is finished is kept"
-    )
 
 
 @pytest.mark.parametrize(

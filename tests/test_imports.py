@@ -39,6 +39,7 @@ LAYERS = (
     "shots doctor",
     "samples",
     "console options",
+    "verbs",
     "bench_cli directions_cli generators_cli training_cli",
     "cli",
     "__main__",
