@@ -114,8 +114,7 @@ class Heads(Tunable):
         channels = PLANES * a["plane_channels"]
         if "palette" in a:
             parts, sides, size = a["palette"]
-            learned = card.w_dim - fields - a["traits"]
-            self.palette = Palette(parts, sides, PLANES, learned, size)
+            self.palette = Palette(parts, sides, PLANES, self.mapping.learned, size)
             channels += PLANES * parts
         self.backbone = Synthesis(
             card.w_dim,
@@ -163,14 +162,13 @@ class Heads(Tunable):
         """[B, L, D] -> [B, 4, C, h, h]; three channels more with a `Palette`, and then three with a `Warp`."""
         planes = self.shared + self.backbone(w_plus, noise_mode="none")
         planes = planes.unflatten(1, (PLANES, -1))
+        channels = [planes]
         if self.palette is not None:
-            features, masks = planes.split(
-                [self.card.arguments["plane_channels"], self.palette.parts], 2
-            )
-            planes = torch.cat([features, self.palette(masks, w_plus).to(features)], 2)
+            features, masks = planes.tensor_split([self.card.arguments["plane_channels"]], 2)
+            channels = [features, self.palette(masks, w_plus).to(planes)]
         if self.warp is not None:
-            planes = torch.cat([planes, self.warp(w_plus, planes.shape[-1]).to(planes)], 2)
-        return self.moved(planes)
+            channels.append(self.warp(w_plus, planes.shape[-1]).to(planes))
+        return self.moved(torch.cat(channels, 2) if len(channels) > 1 else planes)
 
     def carried(self, points: Tensor, w_plus: Tensor) -> Tensor:
         """Where points of the common head are on the head of a latent; only with a `Warp`.

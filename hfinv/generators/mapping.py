@@ -74,7 +74,7 @@ class FactorMapping(FactorNetwork):
         gates = gates or Gates((), {})
         inputs = z_dim + len(gates.names)
         super().__init__(inputs, learned, learned)
-        self.z_dim = z_dim
+        self.z_dim, self.learned = z_dim, learned
         self.gates = gates
         self.traits = FactorNetwork(inputs, traits, learned) if traits else None
         self.shape = FactorNetwork(inputs, fields, learned) if fields else None

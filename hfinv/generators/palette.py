@@ -46,8 +46,7 @@ class Palette(nn.Module):
     def colours(self, w_plus: Tensor) -> Tensor:
         """[B, L, D] -> [B, parts, sides, 3], logits of sRGB less those of the mean head."""
         named = w_plus[..., self.start : self.start + len(self.middle)].mean(1).float()
-        found = (self.middle + self.scale * named).clamp(LEAST, 1 - LEAST).logit()
-        away = found - self.middle.clamp(LEAST, 1 - LEAST).logit()
+        away = (self.middle + self.scale * named).logit(LEAST) - self.middle.logit(LEAST)
         return away.unflatten(1, (self.parts, self.sides, CHANNELS))
 
     def forward(self, masks: Tensor, w_plus: Tensor) -> Tensor:

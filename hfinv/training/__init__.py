@@ -204,6 +204,15 @@ def card(network: NetworkConfig) -> Card:
     ray_size = network.image_size // 4
     fields = shapes.count() if network.warp else 0
     looks = traits.count() if fields else 0
+    known: dict[str, object] = {}
+    if fields:
+        known = {
+            "warp": [fields, network.warp],
+            "warp_fine": [shapes.fine(), network.warp_fine],
+            "traits": looks,
+            "gates": traits.GATES,
+            "palette": [traits.PARTS, len(traits.SIDES), network.palette],
+        }
     return Card(
         name="heads",
         family="heads",
@@ -215,10 +224,7 @@ def card(network: NetworkConfig) -> Card:
             "hidden": network.hidden,
             "upsampler_channels": list(network.upsampler_channels),
             "upsampler_refine": network.upsampler_refine,
-            **({"warp": [fields, network.warp]} if fields else {}),
-            **({"warp_fine": [shapes.fine(), network.warp_fine]} if fields else {}),
-            **({"traits": looks, "gates": traits.GATES} if fields else {}),
-            **({"palette": [traits.PARTS, len(traits.SIDES), network.palette]} if fields else {}),
+            **known,
             "crop": network.crop,
             "ray_size": ray_size,
             "samples": list(network.samples),

@@ -194,12 +194,8 @@ def with_shape(value: Tensor, own: Tensor, tail: int) -> Tensor:
 
 def makes_planes(name: str) -> bool:
     """Whether that tensor has an entry for each channel of the planes."""
-    return (
-        name == "shared"
-        or name.startswith("backbone.")
-        and ".torgb." in name
-        and ".affine." not in name
-    )
+    image = name.startswith("backbone.") and name.endswith((".torgb.weight", ".torgb.bias"))
+    return image or name == "shared"
 
 
 def with_masks(value: Tensor, masks: int) -> Tensor:

@@ -22,9 +22,9 @@ START = 5
 """Where the numbers of the toy palette begin in w."""
 
 
-def two_parts() -> Palette:
-    """Two parts of one side each, on two planes."""
-    palette = Palette(parts=2, sides=1, planes=2, start=START, size=4)
+def toy(parts: int, sides: int, planes: int) -> Palette:
+    """Two colours, whose mean and spread are known."""
+    palette = Palette(parts, sides, planes, start=START, size=4)
     palette.middle.copy_(MIDDLE)
     palette.scale.copy_(SPREAD)
     return palette
@@ -38,11 +38,10 @@ def latent(*numbers: float) -> torch.Tensor:
 
 def test_a_full_mask_turns_the_mean_colour_into_the_named_one() -> None:
     masks = torch.zeros(1, 2, 2, 8, 8)
-    masks[:, 0, 0, :, :4] = (
-        1 / STRONG
-    )  # the first plane's left half is the first part, its right half the second
+    # The first plane's left half is the first part, its right half the second.
+    masks[:, 0, 0, :, :4] = 1 / STRONG
     masks[:, 0, 1, :, 4:] = 1 / STRONG
-    wash = two_parts()(masks, latent(2, 0, -2, -1, 1, 3))
+    wash = toy(parts=2, sides=1, planes=2)(masks, latent(2, 0, -2, -1, 1, 3))
     painted = (MIDDLE[:3].logit()[:, None, None] + wash[0, 0]).sigmoid()
     assert torch.allclose(painted[:, 3, 1], torch.tensor([0.6, 0.5, 0.4]), atol=1e-5)
     assert torch.allclose(painted[:, 3, 6], torch.tensor([0.3, 0.6, 0.9]), atol=1e-5)
@@ -50,9 +49,7 @@ def test_a_full_mask_turns_the_mean_colour_into_the_named_one() -> None:
 
 
 def test_places_take_the_colour_of_the_side_that_they_face() -> None:
-    palette = Palette(parts=1, sides=2, planes=1, start=START, size=4)
-    palette.middle.copy_(MIDDLE)
-    palette.scale.copy_(SPREAD)
+    palette = toy(parts=1, sides=2, planes=1)
     with torch.no_grad():
         palette.facing.zero_()
         palette.facing[:, 0, :2] = 1  # above, the first side
@@ -64,7 +61,7 @@ def test_places_take_the_colour_of_the_side_that_they_face() -> None:
 
 
 def test_colours_out_of_range_and_the_mean_head_have_finite_logits() -> None:
-    colours = two_parts().colours(latent(90, -90, 0, 90, -90, 0))
+    colours = toy(parts=2, sides=1, planes=2).colours(latent(90, -90, 0, 90, -90, 0))
     assert colours.isfinite().all() and (colours[..., 2] == 0).all()
 
 
