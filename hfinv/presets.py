@@ -38,7 +38,7 @@ PROJECTOR = (
     "latent.camera_steps=0",
     "latent.camera_rate=0",
     "latent.learning_rate=0.008",
-    "latent.noise=0.8",
+    "latent.noise=0.96",
     "latent.backbone=vgg",
     "latent.colour=0",
     "latent.alpha=0",
@@ -47,7 +47,7 @@ PROJECTOR = (
 )
 """StyleGAN's projector, which the published baselines share: LPIPS of VGG16 alone, the camera as given, a step of 0.01
 and noise of 0.05 times the latents' mean distance from their mean. Those are in w's own units; in standard deviations of
-a number of the bundled generator's w, which is 1.26, and with its 256 numbers, they are 0.008 and 0.05 sqrt(256)."""
+a number of the bundled generator's w, which is 1.28, and with its 372 numbers, they are 0.008 and 0.05 sqrt(372)."""
 NO_TUNING = ("pseudoview.use=false", "tuning.steps=0", "tuning.keep_views=0")
 
 PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {

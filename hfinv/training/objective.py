@@ -33,9 +33,10 @@ class ObjectiveConfig:
     """Rays a view in a lesson of rays."""
     guided_samples: tuple[int, int, int] = (2, 6, 3)
     """Samples a ray while training: before the known surface, around it, and behind it."""
-    plain_every: int = 6
-    """Every so many lessons of rays or pictures march without a guide, as at inference; 0 for none."""
-    ray_samples: tuple[int, int] = (20, 10)
+    plain_every: int = 2
+    """Every so many lessons of rays or pictures march without a guide, as at inference, and see the fog before a surface that
+    guided samples pass by; 0 for none."""
+    ray_samples: tuple[int, int] = (32, 16)
     """Coarse and fine samples a ray of those."""
     colour: float = 2.0
     """Weight of colour at points and along rays."""
