@@ -9,14 +9,12 @@ and turned. Prints the foreground PSNR and LPIPS (AlexNet) of both at the photo'
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from hfinv.camera import look_at
 from hfinv.config import InvertConfig
 from hfinv.errors import HfinvError
 from hfinv.generators import load_generator
@@ -25,6 +23,7 @@ from hfinv.image import contact_sheet, read, save_png, shrink, to_bytes
 from hfinv.intake import take_in
 from hfinv.latent import Pivot, estimate_latent
 from hfinv.perceptual import Perceptual
+from hfinv.render import still_camera
 
 YAWS = (-45, 45, 180)
 """Degrees, where the found head is looked at from besides the photo's camera."""
@@ -40,20 +39,15 @@ def looked_at(generator: Generator, perceptual: Perceptual, photo: Path) -> list
     )
     figures = [f"{pivot.psnr:.1f} dB, LPIPS {pivot.lpips:.3f}" for pivot in (guess, found)]
     print(f"{photo.name}: encoder {figures[0]}; with W+ {figures[1]}", flush=True)
-    crop = shrink(face.photo, generator.card.image_size)
-    return [to_bytes(crop[0]), *(fit(pivot) for pivot in (guess, found)), *turned(generator, found)]
-
-
-def fit(pivot: Pivot) -> np.ndarray:
-    """The head as the photo's camera sees it."""
-    return to_bytes(pivot.fit[0])
+    own = (shrink(face.photo, generator.card.image_size), guess.fit, found.fit)
+    return [to_bytes(image[0]) for image in own] + turned(generator, found)
 
 
 @torch.no_grad()
 def turned(generator: Generator, pivot: Pivot) -> list[np.ndarray]:
     """The head from `YAWS`."""
-    card, planes = generator.card, generator.planes(pivot.w_plus)
-    cameras = [look_at(math.radians(yaw), 0.0, card.radius, card.pivot, card.focal) for yaw in YAWS]
+    planes = generator.planes(pivot.w_plus)
+    cameras = [still_camera(generator, yaw) for yaw in YAWS]
     drawn = [
         generator.render(planes, pivot.w_plus, camera, background=0.0).image for camera in cameras
     ]

@@ -7,6 +7,8 @@ import pytest
 
 from hfinv.config import PRESETS, InvertConfig, load_settings, settings_help, to_toml
 from hfinv.errors import UsageError
+from hfinv.generators import locate
+from hfinv.generators.checkpoint import read_card
 from hfinv.settings import every
 from hfinv.symmetry.weights import YawConfig
 
@@ -86,3 +88,9 @@ def test_a_preset_may_carry_changes_of_its_own() -> None:
     )
     with pytest.raises(UsageError, match="tuning.stepps"):
         load_settings("fast+tuning.stepps=7")
+
+
+@pytest.mark.parametrize("preset", ("w", "w_plus", "pti"))
+def test_the_projectors_noise_is_that_of_the_bundled_generators_w(preset: str) -> None:
+    width = read_card(locate("heads")).w_dim
+    assert load_settings(preset).latent.noise == pytest.approx(0.05 * width**0.5, rel=0.01)
