@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OUT=${OUT:?a folder for what should be kept}
-WORK=${WORK:-/tmp/hfinv-training}          # checkpoints (130 MB each) and heads (2 MB each)
+WORK=${WORK:-training}                     # checkpoints (130 MB each) and heads (2 MB each)
 MINUTES=${MINUTES:-8.5}                     # of training in this run, heads at the beginning included
 HEADS=${HEADS:-6000}                        # at most
 FIRST=${FIRST:-400}                         # heads to wait for before training begins

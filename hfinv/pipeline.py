@@ -106,7 +106,8 @@ def through_stages(
     fitting = fitted(generator, config)
     perceptual = Perceptual().to(device)
     backbone = config.latent.backbone
-    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone).to(device)
+    # VGG16 is most of a step of the published projectors, so it looks in half precision where that is faster.
+    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone, True).to(device)
 
     # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
     pivot = run.stage(

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "hfinv"
 LAYERS = (
     "errors progress presets",
-    "shapes settings camera image",
+    "shapes settings camera image device",
     "generators",
     "losses perceptual",
     "intake",
@@ -28,7 +28,7 @@ LAYERS = (
     "tuning",
     "video",
     "render",
-    "device memory versions storage rundir run",
+    "memory versions storage rundir run",
     "head editing export",
     "config",
     "adapt cost",

@@ -62,6 +62,22 @@ def test_gradients_reach_the_image(perceptual: Perceptual) -> None:
     assert image.grad.abs().sum() > 0
 
 
+def test_in_half_precision_it_says_the_same_to_half_a_percent_and_points_the_same_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hfinv.device.has_fast_half", lambda device: True)
+    found = {}
+    for half in (False, True):
+        image = pictures(1).requires_grad_()
+        perceptual = Perceptual("vgg", half)
+        distance = perceptual(image, pictures(1).flip(-1)).sum()
+        distance.backward()
+        found[half] = distance.item(), image.grad.flatten()
+    (exact, slope), (rough, rough_slope) = found[False], found[True]
+    assert rough != exact and rough == pytest.approx(exact, rel=5e-3)
+    assert torch.cosine_similarity(slope, rough_slope, 0) > 0.99
+
+
 def test_a_backbone_that_is_not_bundled_is_refused_in_a_sentence() -> None:
     with pytest.raises(WeightsError, match="`squeeze` is not bundled"):
         Perceptual("squeeze")

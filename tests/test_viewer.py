@@ -19,12 +19,14 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hfinv import viewer
-from hfinv.camera import FFHQ_FOCAL, FFHQ_RADIUS, Camera, look_at
+from hfinv.camera import FFHQ_FOCAL, Camera, look_at
 from hfinv.cli import main
 from hfinv.errors import HfinvError
 from hfinv.generators.base import Factor
 from hfinv.head import Head
-from hfinv.viewer import Artist, Model, Viewer, camera_of, groups, matches, widened
+from hfinv.viewer import Viewer, groups, matches
+from hfinv.viewer.artist import STILL, Artist
+from hfinv.viewer.model import MOVING_RAYS, Model, camera_of, widened
 
 FACTORS = (Factor("smile", "+2 a smile"), Factor("age", "-2 about 20 years"), Factor("odd", "?"))
 FOV = 2 * math.atan(0.5 / FFHQ_FOCAL)
@@ -123,7 +125,7 @@ def test_an_edit_is_drawn_as_the_edited_head_is() -> None:
         model.draw(look_at(0.3), moving=False) == expected.render(math.degrees(0.3)).pixels
     ).all()
     assert model.edited() is model.edited()  # planes are made once
-    assert model.draw(look_at(0.3), moving=True).shape == (viewer.MOVING_RAYS,) * 2 + (3,)
+    assert model.draw(look_at(0.3), moving=True).shape == (MOVING_RAYS,) * 2 + (3,)
 
 
 def test_the_command_keeps_the_edits_that_are_left() -> None:
@@ -178,7 +180,7 @@ def test_a_quick_picture_comes_first_and_the_full_one_once_all_is_still(artist: 
     client.full.clear()
     artist.forget(client)
     artist.renew()
-    assert not client.full.wait(4 * viewer.STILL)
+    assert not client.full.wait(4 * STILL)
 
 
 def test_without_viser_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

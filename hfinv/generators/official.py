@@ -168,20 +168,18 @@ def plain(value: Any, source: Source) -> Any:
     Raises:
         WeightsError: it has no end.
     """
-    left = MOST_VALUES
+    return _copied(value, source, 0, iter(range(MOST_VALUES)))
 
-    def copied(value: Any, depth: int) -> Any:
-        nonlocal left
-        left -= 1
-        if depth > DEEPEST or left < 0:
-            raise source.refuse("its arguments have no end")
-        if type(value) is dict:
-            return {str(key): copied(item, depth + 1) for key, item in value.items()}
-        if type(value) in (list, tuple):
-            return [copied(item, depth + 1) for item in value]
-        return value if type(value) in (str, int, float, bool) else None
 
-    return copied(value, 0)
+def _copied(value: Any, source: Source, depth: int, left: Iterator[int]) -> Any:
+    """`plain` of a value so deep in another; each takes one of what is left of all values."""
+    if depth > DEEPEST or next(left, None) is None:
+        raise source.refuse("its arguments have no end")
+    if type(value) is dict:
+        return {str(key): _copied(item, source, depth + 1, left) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_copied(item, source, depth + 1, left) for item in value]
+    return value if type(value) in (str, int, float, bool) else None
 
 
 def card_of(found: Found, name: str) -> Card:
