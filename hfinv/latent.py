@@ -21,6 +21,7 @@ from hfinv.generators.base import Card, Generator, Rendering
 from hfinv.intake import Face
 from hfinv.losses import Target, mirror_target, photometric, prepare, psnr
 from hfinv.perceptual import Perceptual
+from hfinv.prior import Prior
 from hfinv.progress import Step, ignore
 from hfinv.symmetry.weights import YawConfig, yaw_of, yaw_weight
 
@@ -60,6 +61,9 @@ class LatentConfig:
     """Weight of the silhouette."""
     prior: float = 0.002
     """Weight of the squared distance of the latent from the mean, in standard deviations of w."""
+    together: float = 40.0
+    """Weight, beside that, of how unlikely the colours that w names are together, for generators whose w does; without, the
+    search tints the sides of the head that the photo does not show."""
     noise: float = 0.05
     """Random walk around the latent in the first three quarters, in standard deviations of w."""
     background: float | None = 0.0
@@ -145,7 +149,7 @@ def estimate_latent(
         if anchors:
             terms["landmarks"] = anchors.loss(generator, w_plus, cameras[:1])
             loss = loss + config.landmarks * terms["landmarks"]
-        terms["prior"] = search.offset.square().mean()
+        terms["prior"] = search.unlikely()
         loss = loss + config.prior * terms["prior"]
         search.step(loss)
         progress(Step("latent", step + 1, total, {k: v.item() for k, v in terms.items()}))
@@ -196,6 +200,7 @@ class Search:
     def __init__(self, generator: Generator, camera: Camera, config: LatentConfig) -> None:
         self.config = config
         self.mean, self.scale = generator.mean_latent().detach(), generator.latent_scale().detach()
+        self.prior = Prior(generator, config.together if config.prior else 0.0)
         self.card: Card = generator.card
         self.first_camera = camera
         self.offset = torch.zeros_like(self.mean[:, :1]).requires_grad_()  # [1, 1, D]
@@ -265,6 +270,10 @@ class Search:
             walk = torch.randn(offset.shape, generator=rng)  # on the CPU: the same on all devices
             offset = offset + spread * walk.to(offset)
         return (self.mean + self.scale * offset).expand_as(self.mean)
+
+    def unlikely(self) -> Tensor:
+        """How far the latent is from those of the prior, see `Prior`; a scalar."""
+        return self.prior.unlikely(self.offset)
 
     def camera(self) -> Camera:
         """The first camera, moved."""

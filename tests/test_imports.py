@@ -20,7 +20,7 @@ LAYERS = (
     "encoders",
     "contextual geometry",
     "symmetry",
-    "identity metrics anchors",
+    "identity metrics anchors prior",
     "latent",
     "pseudoview painting",
     "terms",

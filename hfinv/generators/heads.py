@@ -128,6 +128,8 @@ class Heads(Tunable):
             torch.zeros(1, channels, a["plane_resolution"], a["plane_resolution"])
         )
         self.MOVES = AXES if fields else 0
+        learned, traits = self.mapping.learned, a.get("traits", 0)
+        self.TRAITS = slice(learned, learned + traits) if traits else None
         self.warp = Warp(fields, field_size, PLANES, fine, fine_size) if fields else None
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(

@@ -117,7 +117,7 @@ def find_hidden_latent(
         w_plus = search.latent(rng, step / config.steps)
         drawn = draw(generator, w_plus, pivot.camera, latent.background)
         terms = photometric(drawn.image, drawn.alpha, target, perceptual, config.squared)
-        terms["prior"] = search.offset.square().mean()
+        terms["prior"] = search.unlikely()
         loss = config.lpips * terms["lpips"] + config.colour * terms["colour"]
         search.step(loss + latent.alpha * terms["alpha"] + latent.prior * terms["prior"])
         losses = {name: value.item() for name, value in terms.items()}
