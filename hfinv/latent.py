@@ -62,8 +62,8 @@ class LatentConfig:
     prior: float = 0.002
     """Weight of the squared distance of the latent from the mean, in standard deviations of w."""
     together: float = 40.0
-    """Weight, beside that, of how unlikely the colours that w names are together, for generators whose w does; without, the
-    search tints the sides of the head that the photo does not show."""
+    """Weight, as a multiple of `prior`, of how unlikely the colours that w names are together, for generators whose w does;
+    without, the search tints the sides of the head that the photo does not show."""
     noise: float = 0.05
     """Random walk around the latent in the first three quarters, in standard deviations of w."""
     background: float | None = 0.0
