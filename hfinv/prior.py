@@ -34,7 +34,7 @@ class Prior:
             self.axes, self.variance = axes_of(generator, self.part)
 
     def unlikely(self, offset: Tensor) -> Tensor:
-        """Minus the logarithm of the density but for its constant, times 2 / D; the rows' mean, a scalar.
+        """Minus the logarithms of the two parts' densities but for constants, times 2 / D, weighed; the rows' mean, a scalar.
 
         Args:
             offset: [1, R, D] in standard deviations of w's numbers from their mean; R is 1 or the number of layers.

@@ -90,6 +90,8 @@ class Heads(Tunable):
     """The bundled generator; implements `hfinv.generators.base.Generator`."""
 
     PLANE_MAKERS = ("mapping.", "backbone.", "shared")
+    TRAITS: slice | None = None
+    """The numbers of w that are traits, see `FactorMapping`; None if there are none."""
 
     def __init__(self, card: Card) -> None:
         """
@@ -128,8 +130,8 @@ class Heads(Tunable):
             torch.zeros(1, channels, a["plane_resolution"], a["plane_resolution"])
         )
         self.MOVES = AXES if fields else 0
-        learned, traits = self.mapping.learned, a.get("traits", 0)
-        self.TRAITS = slice(learned, learned + traits) if traits else None
+        if a.get("traits"):
+            self.TRAITS = slice(self.mapping.learned, self.mapping.learned + a["traits"])
         self.warp = Warp(fields, field_size, PLANES, fine, fine_size) if fields else None
         self.decoder = FieldDecoder(a["plane_channels"], a["hidden"], a["plane_channels"])
         self.upsampler = Upsampler(
