@@ -17,10 +17,11 @@ import torch.nn.functional as F
 
 from hfinv.directions import COUNTS, Wanted, direction_from
 from hfinv.directions.boundary import extremes, separate
-from hfinv.directions.space import latents, space_of
+from hfinv.directions.space import space_of
 from hfinv.generators import load_generator
 from hfinv.generators.base import Generator
 from hfinv.generators.directions import directions
+from hfinv.generators.draws import latents
 
 
 def from_labels(generator: Generator, name: str, samples: int, keep: int) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -44,9 +44,11 @@ def has_fast_half(device: torch.device | str) -> bool:
 
 
 def in_half(device: torch.device | str, wanted: bool = True) -> AbstractContextManager:
-    """A context in which convolutions run in bfloat16, if that is wanted and faster there."""
-    enabled = wanted and has_fast_half(device)
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
+    """A context in which convolutions run in bfloat16, if that is wanted and faster there; otherwise nothing changes, and a
+    wider such context goes on."""
+    if wanted and has_fast_half(device):
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return nullcontext()
 
 
 def out_of_memory(error: BaseException) -> HfinvError | None:

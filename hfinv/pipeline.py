@@ -107,7 +107,7 @@ def through_stages(
     perceptual = Perceptual().to(device)
     backbone = config.latent.backbone
     # VGG16 is most of a step of the published projectors, so it looks in half precision where that is faster.
-    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone, True).to(device)
+    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone, half=True).to(device)
 
     # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
     pivot = run.stage(

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hfinv.generators.draws import latents
+
 SAMPLES = 4096
 """Heads from which one learns how traits go together."""
 LEAST = 0.02
@@ -29,8 +31,8 @@ class Prior:
             together: weight of the second part beside the first.
         """
         self.together = together
-        self.part: slice | None = getattr(generator, "TRAITS", None)
-        if self.part is not None and together:
+        self.part: slice | None = getattr(generator, "TRAITS", None) if together else None
+        if self.part is not None:
             self.axes, self.variance = axes_of(generator, self.part)
 
     def unlikely(self, offset: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ class Prior:
             offset: [1, R, D] in standard deviations of w's numbers from their mean; R is 1 or the number of layers.
         """
         alone = offset.square().mean()
-        if self.part is None or not self.together:
+        if self.part is None:
             return alone
         along = offset[..., self.part] @ self.axes
         joint = (along.square() / (self.variance + LEAST)).sum(-1).mean() / offset.shape[-1]
@@ -52,14 +54,11 @@ def axes_of(generator: Any, part: slice) -> tuple[Tensor, Tensor]:
     """Principal axes of a part of w over the prior: unit columns [T, T], and the variance along each [T].
 
     Args:
-        generator: labelled; maps z to w.
+        generator: any.
         part: which T numbers of w.
     """
     scale = generator.latent_scale()
-    z = torch.randn(
-        SAMPLES, len(generator.card.factors), generator=torch.Generator().manual_seed(0)
-    )
-    w = generator.map(z.to(scale))[:, 0]
-    offset = ((w - generator.mean_latent()[:, 0]) / scale[0])[:, part].double()
+    _, w = latents(generator, SAMPLES, torch.Generator().manual_seed(0))
+    offset = ((w.to(scale) - generator.mean_latent()[:, 0]) / scale[0])[:, part].double()
     variance, axes = torch.linalg.eigh(offset.mT @ offset / SAMPLES)
     return axes.to(scale), variance.clamp(min=0).to(scale)

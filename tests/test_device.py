@@ -82,3 +82,12 @@ def test_half_is_used_only_where_hardware_has_it(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able, raising=False)
         with device.in_half("cpu", wanted):
             assert torch.conv2d(x, weight).dtype == kind
+
+
+def test_what_does_not_want_half_leaves_a_wider_half_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "has_fast_half", lambda where: True)
+    x, weight = torch.rand(1, 4, 8, 8), torch.rand(4, 4, 3, 3)
+    with device.in_half("cpu"):
+        with device.in_half("cpu", False):
+            assert torch.conv2d(x, weight).dtype == torch.bfloat16
+    assert torch.conv2d(x, weight).dtype == torch.float32

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import Ball
 from torch import Tensor
 
 from hfinv.generators import load_generator
+from hfinv.generators.base import Factor
 from hfinv.generators.heads import Heads
 from hfinv.prior import LEAST, Prior
 
@@ -31,7 +34,9 @@ class Twins(Ball):
 @pytest.fixture
 def twins() -> Twins:
     made = Twins()
-    made.card = made.card.__class__(**{**vars(made.card), "w_dim": 4, "factors": (None,) * 3})
+    made.card = replace(
+        made.card, w_dim=4, factors=(Factor("a", ""), Factor("b", ""), Factor("c", ""))
+    )
     return made
 
 
@@ -72,9 +77,8 @@ def test_a_blue_back_is_less_likely_than_any_head_of_the_bundled_generator(heads
     back = prior.part.start + 3 * (2 * sides - 1)  # after five sides of cheek: crown's last side
     blue[0, 0, back : back + 3] = torch.tensor([-0.8, 1.6, 2.3])  # an inversion without this had it
     assert prior.unlikely(blue) > theirs.max()
-    assert (
-        blue.square().mean() < offsets.square().mean((1, 2)).min()
-    )  # by themselves they are likely
+    # By themselves they are likely.
+    assert blue.square().mean() < offsets.square().mean((1, 2)).min()
 
 
 def test_gradients_pull_parted_traits_together(twins: Twins) -> None:

@@ -22,10 +22,11 @@ from torch import Tensor
 from hfinv.directions.boundary import Boundary, extremes, separate
 from hfinv.directions.photos import latents_of
 from hfinv.directions.scorers import SCORERS, scores
-from hfinv.directions.space import latents, space_of
+from hfinv.directions.space import space_of
 from hfinv.generators import locate
 from hfinv.generators.base import Generator
 from hfinv.generators.checkpoint import file_hash, load
+from hfinv.generators.draws import latents
 from hfinv.generators.trained import Trained, folder_for, save
 from hfinv.image import contact_sheet, save_png, to_bytes
 from hfinv.progress import Step, ignore

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hfinv.generators.base import Generator
+from hfinv.generators.draws import latents
 
 EXPLAINED = 0.97
 """Share of w's variance that is kept; what varies less only adds noise to a boundary."""
@@ -59,19 +60,3 @@ def space_of(generator: Generator, drawn: int = DRAWN) -> Space:
     kept = int((values.cumsum(0) / values.sum() < EXPLAINED).sum()) + 1
     axes = vectors[:, :kept] * values[:kept].clamp(min=0).sqrt()
     return Space(mean.float(), axes.float())
-
-
-@torch.no_grad()
-def latents(generator: Generator, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Samples of the prior: z [count, Z] and w [count, D], on the CPU.
-
-    Args:
-        generator: any.
-        count: how many.
-        rng: on the CPU.
-    """
-    width = generator.card.arguments.get("z_dim") or len(generator.card.factors)
-    z = torch.randn(count, width, generator=rng)
-    device = generator.mean_latent().device
-    parts = [generator.map(part.to(device))[:, 0].float().cpu() for part in z.split(8192)]
-    return z, torch.cat(parts)

@@ -16,8 +16,9 @@ from hfinv.camera import Camera, look_at
 from hfinv.directions import COUNTS, Wanted, direction_from, photos, train_direction
 from hfinv.directions.boundary import extremes, separate
 from hfinv.directions.scorers import SCORERS, scores
-from hfinv.directions.space import latents, space_of
+from hfinv.directions.space import space_of
 from hfinv.errors import HfinvError, UsageError
+from hfinv.generators.draws import latents
 from hfinv.intake.head import head_model, to_world
 
 pytest.importorskip("sklearn")
