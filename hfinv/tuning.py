@@ -32,6 +32,10 @@ from hfinv.pseudoview import PseudoViews
 from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 
 
+COMMON = 0.25
+"""Share of `plane_rate` where no plane is the front's alone."""
+
+
 @dataclass(frozen=True)
 class TuningConfig:
     """How the generator is tuned."""
@@ -40,10 +44,13 @@ class TuningConfig:
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
-    plane_rate: float = 0.01
+    plane_rate: float = 0.04
     """Peak step of Adam on the offset, in standard deviations of the planes."""
-    learning_rate: float = 0.003
-    """Peak step of Adam on the generator's weights."""
+    side_planes: float = 0.1
+    """Share of that step for the planes that front and back have in common, if there is one of the front alone: on those
+    the photo runs on as streaks, along the sides and down the back. Where all planes are in common it is a quarter."""
+    learning_rate: float = 0.0005
+    """Peak step of Adam on the generator's weights; they draw what the photo does not show, too."""
     ramp: bool = True
     """Begin and end with small steps; if not, all steps are alike, as PTI's are."""
     lpips: float = 1.0
@@ -64,12 +71,14 @@ class TuningConfig:
     """Weight of colour there, from the sides and behind, beside the shape's."""
     keep_final: bool = True
     """Hold what the super-resolution makes of those views, too: it is tuned on the front, and draws the back as well."""
+    keep_lpips: float = 2.0
+    """Weight of LPIPS there, as `keep_colour`: colours alone are nearest when strands are blurred."""
     keep_every: int = 2
     """Steps between two looks at a held view."""
     keep_cameras: int = 16
     """How many cameras around the head hold it."""
-    keep_size: int = 48
-    """Rays along one side of a held view."""
+    keep_size: int = 64
+    """Rays along one side of a held view; as many as a picture has, or its super-resolution learns to draw others."""
     locality: float = 0.0
     """Weight of PTI's locality regulariser: latents near the pivot must go on drawing what they drew."""
     locality_step: float = 30.0
@@ -221,10 +230,33 @@ def begin(
         {"params": [x for x in weights if x is not generator.offset], "peak": config.learning_rate},
     ]
     optimiser = torch.optim.Adam(groups, lr=0.0)
+    hold_back(optimiser, generator.offset, plane_shares(generator, config.side_planes))
     if config.variables == "both":
         return lambda: generator.planes(w_plus), optimiser
     still = planes - generator.shift().detach()  # the backbone does not change, so it runs once
     return lambda: still + generator.shift(), optimiser
+
+
+def plane_shares(generator: Any, side_planes: float) -> Tensor:
+    """How far each plane of the offset goes with each step, [1, P, 1, 1, 1]; see `TuningConfig.side_planes`."""
+    shares = torch.full(generator.offset.shape[1:2], COMMON, device=generator.offset.device)
+    if generator.HALVES:
+        front, back = generator.HALVES
+        shares[:] = side_planes
+        shares[front], shares[back] = 1.0, 0.0
+    return shares[None, :, None, None, None]
+
+
+def hold_back(optimiser: torch.optim.Optimizer, variable: Tensor, shares: Tensor) -> None:
+    """Let each part of a variable go only its share of each step: Adam's do not depend on the gradient's size."""
+    last = variable.detach().clone()
+
+    @torch.no_grad()
+    def shorten(*_: Any) -> None:
+        variable.copy_(torch.lerp(last, variable, shares))
+        last.copy_(variable)
+
+    optimiser.register_step_post_hook(shorten)
 
 
 def held_terms(
@@ -233,7 +265,7 @@ def held_terms(
     """The losses that hold the generator to what it drew before, where they count."""
     found: list[Term] = []
     if config.keep_views:
-        found.append(KeptViews(generator, pivot.w_plus, config))
+        found.append(KeptViews(generator, perceptual, pivot.w_plus, config))
     if config.locality:
         found.append(Locality(generator, perceptual, pivot, config))
     return found
@@ -296,10 +328,13 @@ class KeptViews:
     The regulariser on distance at random cameras is SPI's; here it also holds colour and opacity, on both sides.
     """
 
-    def __init__(self, generator: Generator, w_plus: Tensor, config: TuningConfig) -> None:
+    def __init__(
+        self, generator: Generator, perceptual: Perceptual, w_plus: Tensor, config: TuningConfig
+    ) -> None:
         self.name, self.every = "kept", config.keep_every
         self.weight = config.keep_every * config.keep_views
-        self.generator, self.w_plus, self.config = generator, w_plus, config
+        self.generator, self.perceptual = generator, perceptual
+        self.w_plus, self.config = w_plus, config
         turn = 2 * math.pi * torch.arange(config.keep_cameras) / config.keep_cameras
         pitch = 0.25 * torch.sin(2.4 * torch.arange(config.keep_cameras))
         card = generator.card
@@ -308,6 +343,8 @@ class KeptViews:
         with torch.no_grad():
             planes = generator.planes(w_plus)
             self.views = [self._draw(planes, camera) for camera in range(config.keep_cameras)]
+            looked_at = self.views if config.keep_lpips else []
+            self.features = [perceptual.features(view.image) for view in looked_at]
 
     def _draw(self, planes: Tensor, camera: int) -> Rendering:
         return self.generator.render(
@@ -338,7 +375,12 @@ class KeptViews:
         colour = (now.raw - held.raw).abs().mean()
         if self.config.keep_final:
             colour = colour / 2 + (now.image - held.image).abs().mean() / 2
-        return shape + self.config.keep_colour * behind * colour
+        look = self.config.keep_colour * colour
+        if self.config.keep_lpips:
+            seen = self.perceptual.features(now.image)
+            lpips = self.perceptual.compare(seen, self.features[chosen]).mean()
+            look = look + self.config.keep_lpips * lpips
+        return shape + behind * look
 
 
 class Locality:

@@ -18,7 +18,7 @@ from hfinv.intake import Face
 from hfinv.latent import Pivot
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
-from hfinv.tuning import TuningConfig, tune
+from hfinv.tuning import KeptViews, TuningConfig, tune
 
 PLAIN = TuningConfig(variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
 
@@ -103,7 +103,7 @@ def test_an_offset_of_the_planes_takes_what_the_photo_has_of_its_own(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
     """The ball's planes hold its tint: with its paint all but frozen, the offset must find the tint of the face."""
-    config = replace(PLAIN, variables="planes", steps=80, plane_rate=0.5, learning_rate=1e-6)
+    config = replace(PLAIN, variables="planes", steps=80, plane_rate=2.0, learning_rate=1e-6)
     pivot = pivot_of(ball, face)
     pivot = replace(pivot, w_plus=pivot.w_plus + torch.tensor([0.1, -0.1, 0, 0, 0, 0, 0, 0]))
     tuned = tune(ball, perceptual, face, pivot, config)
@@ -112,6 +112,55 @@ def test_an_offset_of_the_planes_takes_what_the_photo_has_of_its_own(
     assert set(tuned.weights) == {"offset", "paint"} and tuned.psnr > 30
     away = ball.planes(pivot.w_plus + 1) - ball.planes(pivot.w_plus)
     torch.testing.assert_close(away, torch.ones_like(away))  # an edit moves as it would without
+
+
+class Halved(Ball):
+    """A ball of which one plane is said to show nothing but the front, and another nothing but the back."""
+
+    HALVES = (0, 2)
+
+
+@pytest.mark.parametrize("variables", ["planes", "both"])
+def test_the_front_takes_the_photo_and_the_planes_it_shares_with_the_back_a_share(
+    variables: str, face: Face, perceptual: Perceptual
+) -> None:
+    """All planes of the ball have the same gradient, so they differ by what they are let."""
+    config = replace(PLAIN, variables=variables, steps=30, plane_rate=1.0, learning_rate=1e-6)
+    ball = Halved(edge=0.01)
+    pivot = pivot_of(ball, face)
+    pivot = replace(pivot, w_plus=pivot.w_plus + torch.tensor([0.1, -0.1, 0, 0, 0, 0, 0, 0]))
+    tuned = tune(ball, perceptual, face, pivot, replace(config, side_planes=0.25))
+    front, side, back = tuned.weights["offset"].float()[0]
+    assert front.abs().max() > 0.05 and back.abs().max() == 0
+    torch.testing.assert_close(side, 0.25 * front, atol=1e-4, rtol=0.01)
+
+
+def test_what_is_held_is_looked_at_by_lpips_where_the_photo_does_not_look(
+    ball: Ball, perceptual: Perceptual
+) -> None:
+    w_plus = ball.mean_latent()
+    config = TuningConfig(keep_size=32, keep_cameras=4)
+    held = [KeptViews(ball, perceptual, w_plus, replace(config, keep_lpips=x)) for x in (0.0, 3.0)]
+    before = ball.planes(w_plus)
+    after = before + torch.tensor([0.3, -0.1, 0.0])[:, None, None]
+    for chosen, behind in ((0, 0.0), (1, 0.5), (2, 1.0)):
+        rng = [torch.Generator().manual_seed(seed_of(chosen, 4)) for _ in held]
+        without, more = (one.loss(after, dice) for one, dice in zip(held, rng))
+        pictures = (
+            ball.render(planes, w_plus, held[0].cameras[chosen], size=32, background=0.0).image
+            for planes in (before, after)
+        )
+        lpips = perceptual(*pictures)
+        assert lpips > 0.001
+        torch.testing.assert_close(more - without, 3 * behind * lpips[0])
+
+
+def seed_of(drawn: int, count: int) -> int:
+    """A seed whose first number below `count` is the given one."""
+    for seed in range(100):
+        if int(torch.randint(count, (), generator=torch.Generator().manual_seed(seed))) == drawn:
+            return seed
+    raise AssertionError("no seed draws it")
 
 
 class Disguised(Ball):

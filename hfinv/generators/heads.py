@@ -90,6 +90,7 @@ class Heads(Tunable):
     """The bundled generator; implements `hfinv.generators.base.Generator`."""
 
     PLANE_MAKERS = ("mapping.", "backbone.", "shared")
+    HALVES = (0, 3)
     TRAITS: slice | None = None
     """The numbers of w that are traits, see `FactorMapping`; None if there are none."""
 

@@ -24,6 +24,9 @@ class Tunable(nn.Module):
     PLANE_MAKERS: tuple[str, ...] = ()
     """How the names of those weights begin that the planes come from; the others draw them."""
 
+    HALVES: tuple[int, int] | None = None
+    """The planes that only the front and only the back of the head are written on, if there are such."""
+
     MOVES = 0
     """How many of the planes' last channels move points instead of saying what is there."""
 
