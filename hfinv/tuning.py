@@ -46,7 +46,7 @@ class TuningConfig:
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
     plane_rate: float = 0.04
     """Peak step of Adam on the offset, in standard deviations of the planes."""
-    side_planes: float = 0.1
+    side_planes: float = 0.2
     """Share of that step for the planes that front and back have in common, if there is one of the front alone: on those
     the photo runs on as streaks, along the sides and down the back. Where all planes are in common it is a quarter."""
     learning_rate: float = 0.0005
