@@ -24,7 +24,7 @@ LAYERS = (
     "latent",
     "pseudoview painting",
     "terms",
-    "heldout",
+    "heldout kept",
     "tuning",
     "video",
     "render",
