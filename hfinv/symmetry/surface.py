@@ -33,7 +33,7 @@ class Surface:
     def resized(self, size: int) -> Surface:
         """The same surface on size x size rays, without what lies beside the head bending its edge."""
         return Surface(
-            enlarge(self.distance, self.opacity, size), resize(self.opacity, size), self.camera
+            enlarge(self.distance, self.opacity, size), shrink(self.opacity, size), self.camera
         )
 
 
@@ -66,14 +66,7 @@ def enlarge(distance: Tensor, opacity: Tensor, size: int) -> Tensor:
     if distance.shape[-1] == size:
         return distance
     weight = opacity.clamp(min=1e-4)
-    return resize(weight * distance, size) / resize(weight, size)
-
-
-def resize(image: Tensor, size: int) -> Tensor:
-    """[B, C, h, h] -> [B, C, size, size]."""
-    if image.shape[-1] > size:
-        return shrink(image, size)
-    return F.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
+    return shrink(weight * distance, size) / shrink(weight, size)
 
 
 def normals(surface: Surface) -> Tensor:
