@@ -23,6 +23,7 @@ class Keep(Protocol):
     keep_colour: float
     keep_final: bool
     keep_lpips: float
+    keep_smooth: float
     keep_every: int
     keep_cameras: int
     keep_size: int
@@ -82,6 +83,10 @@ class KeptViews:
             on_head * F.smooth_l1_loss(now.distance, held.distance, reduction="none", beta=0.01)
         ).mean()
         shape = (now.opacity - held.opacity).abs().mean() + 10 * distance
+        if self.config.keep_smooth:
+            shape = shape + self.config.keep_smooth * roughness(
+                now.distance, held.distance, on_head
+            )
         colour = (now.raw - held.raw).abs().mean()
         if self.config.keep_final:
             colour = colour / 2 + (now.image - held.image).abs().mean() / 2
@@ -91,6 +96,21 @@ class KeptViews:
             lpips = self.perceptual.compare(seen, self.features[chosen]).mean()
             look = look + self.config.keep_lpips * lpips
         return shape + behind * look
+
+
+def roughness(distance: Tensor, held: Tensor, on_head: Tensor) -> Tensor:
+    """How far the slopes of a surface are from those of another, world units a ray; a scalar, 0 where one is only moved.
+
+    Args:
+        distance, held: [B, 1, h, h], along the unit ray, world units.
+        on_head: [B, 1, h, h] in [0, 1], where both are solid.
+    """
+    moved = distance - held
+    across = (moved[..., 1:] - moved[..., :-1]).abs() * on_head[..., 1:] * on_head[..., :-1]
+    down = (
+        (moved[..., 1:, :] - moved[..., :-1, :]).abs() * on_head[..., 1:, :] * on_head[..., :-1, :]
+    )
+    return across.mean() + down.mean()
 
 
 class Locality:

@@ -70,6 +70,8 @@ class TuningConfig:
     """Hold what the super-resolution makes of those views, too: it is tuned on the front, and draws the back as well."""
     keep_lpips: float = 2.0
     """Weight of LPIPS there, as `keep_colour`: colours alone are nearest when strands are blurred."""
+    keep_smooth: float = 20.0
+    """Weight of the slopes of the surface there, the front's too: pictures alone would let it become rough."""
     keep_every: int = 2
     """Steps between two looks at a held view."""
     keep_cameras: int = 16
