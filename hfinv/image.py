@@ -98,7 +98,8 @@ def resize(image: Tensor, size: int) -> Tensor:
 def shrink(image: Tensor, size: int) -> Tensor:
     """[B, C, S, S] -> [B, C, size, size], without aliasing: softer than `resize`, and a mask's sum stays what it was.
 
-    Where S is less than the new size it is bilinear, as without."""
+    Where S is less than the new size it is bilinear, as without.
+    """
     if image.shape[-1] == size:
         return image
     return F.interpolate(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hfinv.camera import FFHQ_FOCAL, FFHQ_PIVOT, FFHQ_RADIUS, Camera
 from hfinv.generators.base import Card, Rendering
 from hfinv.generators.tunable import Tunable
+from hfinv.perceptual import Perceptual
 from hfinv.training import NetworkConfig
 
 TOY = NetworkConfig(
@@ -152,3 +153,8 @@ def described(path: Path) -> str:
 @pytest.fixture
 def ball() -> Ball:
     return Ball()
+
+
+@pytest.fixture(scope="session")
+def perceptual() -> Perceptual:
+    return Perceptual()

@@ -19,11 +19,6 @@ from hfinv.progress import Step
 from hfinv.tuning import TuningConfig, tune
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 def parts_of(perceptual: Perceptual, patches: float = 0.2, held: int = 1):
     face = face_of(Ball(edge=0.01), look_at(0.2))
     target = prepare(face.photo, face.foreground, face.seen, 64, 0.0, perceptual)

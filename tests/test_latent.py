@@ -28,11 +28,6 @@ TINT = (0.25, -0.2, 0.1)
 QUICK = LatentConfig(camera_steps=0, w_steps=25, w_plus_steps=15, learning_rate=0.08, prior=0.0)
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 @pytest.fixture
 def ball() -> Ball:
     return Ball(edge=0.01)

@@ -11,11 +11,6 @@ from hfinv.losses import photometric, prepare, psnr, silhouette
 from hfinv.perceptual import Perceptual
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 def grey(level: float, size: int = 64) -> torch.Tensor:
     return torch.full((1, 3, size, size), level)
 
@@ -78,7 +73,9 @@ def test_a_small_outline_is_compared_at_its_own_size_where_the_photo_counts(
     assert float(silhouette(right, target)) < 0.03  # the antialiased edge
     wrong = right.clone()
     wrong[..., :3] = 1  # where nothing counts
-    assert float(silhouette(wrong, target) - silhouette(right, target)) == pytest.approx(0, abs=1e-2)
+    assert float(silhouette(wrong, target) - silhouette(right, target)) == pytest.approx(
+        0, abs=1e-2
+    )
     wrong[..., 12:] = 0  # a third of what counts
     assert float(silhouette(wrong, target)) == pytest.approx(1 / 3, abs=0.05)
 

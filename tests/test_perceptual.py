@@ -11,11 +11,6 @@ from hfinv.errors import WeightsError
 from hfinv.perceptual import ASSETS, Perceptual
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 def pictures(count: int, size: int = 64) -> torch.Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

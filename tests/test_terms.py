@@ -30,11 +30,6 @@ PLAIN = TuningConfig(
 BLUE = torch.tensor([-0.2, -0.1, 0.4])
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 @pytest.fixture
 def ball() -> Ball:
     return Ball(edge=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +21,6 @@ from hfinv.progress import Step
 from hfinv.tuning import TuningConfig, tune
 
 PLAIN = TuningConfig(variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
-
-
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
 
 
 @pytest.fixture
@@ -62,6 +58,24 @@ def test_the_weights_that_are_kept_draw_the_fit_that_is_told(
     again.change(tuned.weights)
     drawn = again.render(again.planes(tuned.w_plus), tuned.w_plus, tuned.camera, background=0.0)
     assert torch.equal(drawn.image.clamp(-1, 1), tuned.fit)
+
+
+def test_holding_the_other_views_holds_the_generator_back(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    held = replace(PLAIN, keep_views=100.0, keep_size=16)
+    free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
+    kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), held)
+    assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
+
+
+def test_locality_holds_latents_near_the_pivot(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    config = replace(PLAIN, locality=100.0, locality_every=1, locality_step=1.0)
+    free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
+    kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), config)
+    assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
 
 
 def test_it_stops_when_the_photo_is_near_enough(

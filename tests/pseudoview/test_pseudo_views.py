@@ -34,11 +34,6 @@ CAMERA = look_at(0.25)
 
 
 @pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
-@pytest.fixture(scope="module")
 def ball() -> Ball:
     return Ball(image_size=128, edge=0.004)
 

@@ -28,11 +28,6 @@ CONFIG = SymmetryConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def perceptual() -> Perceptual:
-    return Perceptual()
-
-
 def terms_of(
     ball: Ball, perceptual: Perceptual, config: SymmetryConfig = CONFIG
 ) -> dict[str, Term]:
