@@ -17,7 +17,7 @@ import torch
 from generator_bars import SEED
 
 from hfinv.camera import Camera
-from hfinv.encoders import BUNDLED, Encoder, load_encoder
+from hfinv.encoders import BUNDLED, Encoder, by_name, load_encoder
 from hfinv.generators import load_generator
 from hfinv.generators.base import Generator
 from hfinv.image import contact_sheet, save_png, to_bytes
@@ -41,7 +41,8 @@ def guessed(
         [(image + alpha) / 2, alpha], 1
     )  # over grey 0, so this is colour times coverage
     spoilt = augment(colour, batch.camera[view], generator.card.pivot, AugmentConfig(), rng)
-    return encoder(spoilt.crop, spoilt.camera)[0]
+    known = encoder(spoilt.crop, spoilt.camera)[0]
+    return by_name(known, encoder.card.factors, [f.name for f in generator.card.factors])
 
 
 def drawn(
