@@ -101,7 +101,7 @@ class Heads(Tunable):
                 upsampler_channels, ray_size and samples (coarse, fine), and may hold upsampler_refine, warp (how many
                 fields, texels along their side), warp_fine (which of them are finer, texels along theirs), traits (how
                 many) and gates of the mapping, palette (parts and sides that the first traits are colours of, texels along
-                its maps), crop (see `RayOptions`), and z_dim if z has no names.
+                its maps), crop and crop_top (see `RayOptions`), and z_dim if z has no names.
         """
         super().__init__()
         self.card = card
@@ -246,6 +246,7 @@ class Heads(Tunable):
             order=ORDER,
             warped=self.warp is not None,
             crop=self.card.arguments.get("crop", 0.0),
+            crop_top=self.card.arguments.get("crop_top", 0.0),
             faint=FAINT,
         )
 

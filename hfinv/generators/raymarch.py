@@ -61,6 +61,8 @@ class RayOptions:
     """Spread the first pass evenly in 1 / distance."""
     crop: float = 0.0
     """Empty the box this far in from its sides in x and z, world units; PanoHead's training did."""
+    crop_top: float = 0.0
+    """Empty the box this far down from its top in y, world units."""
     cull: float | None = None
     """Empty all samples whose opacity at unit length is below this."""
     binarise: float | None = None
@@ -254,6 +256,8 @@ def trimmed(sigma: Tensor, points: Tensor, options: RayOptions) -> Tensor:
     """Raw sigma [...] at points [..., 3], with what the options cut off emptied."""
     if options.crop:
         sigma = torch.where(cropped(points, options.box, options.crop), -SOLID, sigma)
+    if options.crop_top:
+        sigma = torch.where(points[..., 1] > options.box / 2 - options.crop_top, -SOLID, sigma)
     threshold = options.cull if options.binarise is None else options.binarise
     if threshold is not None:
         thin = 1 - torch.exp(-F.softplus(sigma + DENSITY_BIAS)) < threshold

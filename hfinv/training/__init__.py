@@ -62,6 +62,8 @@ class NetworkConfig:
     """Texels along a side of the maps that say which way places face; their colours come from the traits."""
     crop: float = 0.0
     """The box is empty this far in from its sides in x and z, world units; what few cameras see is else left as it came."""
+    crop_top: float = 0.0
+    """The same, down from its top in y."""
     box: float = 0.8
     """Side of the cube that the planes span, world units: what is smaller is drawn finer, what is outside is not drawn;
     0.8 holds all that frontal crops show."""
@@ -226,6 +228,7 @@ def card(network: NetworkConfig) -> Card:
             "upsampler_refine": network.upsampler_refine,
             **known,
             "crop": network.crop,
+            "crop_top": network.crop_top,
             "ray_size": ray_size,
             "samples": list(network.samples),
         },

@@ -64,6 +64,9 @@ class EncoderConfig:
     """Decay of the averaged weights."""
     metric_heads: int = 4
     """Heads around which the factors' effect on the picture is measured."""
+    metric_power: float = 0.5
+    """Power of that effect in the loss. 1 is the picture's squared change as far as it is linear; but of hair twice as long a
+    picture changes less than twice as much, and with 1 the network learns hair and sex, and no colours."""
     plain: float = 0.5
     """Weight of each factor's squared error, beside that of the picture's."""
     motion: float = 0.2
@@ -96,7 +99,7 @@ class Lessons:
     photographed: Fronts
     drawn: Fronts
     metric: Tensor
-    """[Z, Z], from `picture_metric`."""
+    """[Z, Z], from `picture_metric`, to the power that the settings ask for."""
     card: Card
     """The generator's."""
 
@@ -146,7 +149,7 @@ def train_encoder(
     lessons = Lessons(
         read_fronts(data or out / "heads", config.size, yaw, generator.card.factors),
         read_fronts(out / "drawn", config.size, yaw, generator.card.factors),
-        metric,
+        to_power(metric, config.metric_power),
         generator.card,
     )
 
@@ -163,6 +166,12 @@ def stored_metric(generator: Generator, path: Path, config: EncoderConfig) -> Te
         metric = picture_metric(generator, config.metric_heads, config.seed)
         save_file({"metric": metric}, path)
     return load_file(path)["metric"]
+
+
+def to_power(metric: Tensor, power: float) -> Tensor:
+    """A symmetric matrix without negative eigenvalues, [Z, Z], to a power that need not be whole."""
+    values, vectors = torch.linalg.eigh(metric)
+    return vectors * values.clamp(min=0) ** power @ vectors.mT
 
 
 def begin(config: EncoderConfig, card: Card) -> State:
@@ -247,7 +256,7 @@ def compare(
     Args:
         guess, z: [B, Z].
         motion, wanted: [B, 6].
-        metric: [Z, Z], the picture's squared change is e' metric e.
+        metric: [Z, Z], e' metric e is how much an error e shows; see `EncoderConfig.metric_power`.
         config: weights.
     """
     error = guess - z

@@ -26,6 +26,7 @@ from hfinv.generators.raymarch import (
     interval_weights,
     importance_of,
     render_rays,
+    trimmed,
 )
 
 TOLERANCE = 1e-5
@@ -316,3 +317,11 @@ def test_one_auto_limit_alone_and_too_few_samples_are_refused() -> None:
         RayOptions(near="auto")
     with pytest.raises(ValueError, match="coarse is 3, expected at least 4"):
         RayOptions(coarse=3, fine=8)
+
+
+def test_the_top_of_the_box_is_emptied_and_nothing_else() -> None:
+    points = torch.tensor([[0.0, 0.42, 0.0], [0.0, 0.40, 0.0], [0.0, -0.49, 0.0], [0.45, 0.0, 0.0]])
+    solid = torch.full((4,), 5.0)
+    left = trimmed(solid, points, RayOptions(crop_top=0.09))
+    assert left[0] < -5 and torch.equal(left[1:], solid[1:])
+    assert torch.equal(trimmed(solid, points, RayOptions()), solid)

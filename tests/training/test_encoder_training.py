@@ -20,7 +20,7 @@ from hfinv.latent import move
 from hfinv.training import card
 from hfinv.training.augment import AugmentConfig, augment, inverse, jitter, standardise
 from hfinv.training.drawn import draw_heads
-from hfinv.training.encoder import EncoderConfig, train_encoder
+from hfinv.training.encoder import EncoderConfig, to_power, train_encoder
 from hfinv.training.fronts import read_fronts
 from hfinv.training.metric import picture_metric
 
@@ -203,3 +203,14 @@ def test_heads_and_generators_that_cannot_serve_are_refused(
     with pytest.raises(HfinvError, match="holds no heads") as caught:
         train_encoder(tmp_path / "out", config, tmp_path / "nothing")
     assert "hfinv train generator" in caught.value.hint
+
+
+def test_a_power_of_the_metric_is_one_of_its_eigenvalues() -> None:
+    half = torch.randn(5, 5, generator=torch.Generator().manual_seed(0))
+    metric = half @ half.mT
+    root = to_power(metric, 0.5)
+    assert torch.allclose(root @ root, metric, atol=1e-4)
+    assert torch.allclose(to_power(metric, 1.0), metric, atol=1e-4)
+    assert torch.allclose(
+        to_power(torch.diag(torch.tensor([4.0, 0.0])), 0.5), torch.diag(torch.tensor([2.0, 0.0]))
+    )
