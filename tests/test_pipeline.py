@@ -42,7 +42,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> InvertConfig:
     return InvertConfig(
         report=False,
         generator=str(path),
-        latent=LatentConfig(camera_steps=1, w_steps=2, w_plus_steps=2),
+        # The mean, since the bundled encoder's guess means nothing to a generator that it does not know.
+        latent=LatentConfig(start="mean", camera_steps=1, w_steps=2, w_plus_steps=2),
         early=TuningConfig(steps=2, keep_cameras=4, keep_size=8),
         symmetry=SymmetryConfig(
             use=True,
