@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from generator_bars import SEED
+from generator_bars import SEED, arguments, held_out
 
-from hfinv.camera import Camera
 from hfinv.encoders import BUNDLED, Encoder, by_name, load_encoder
 from hfinv.generators import load_generator
 from hfinv.generators.base import Generator
@@ -24,7 +23,7 @@ from hfinv.image import contact_sheet, save_png, to_bytes
 from hfinv.losses import psnr
 from hfinv.perceptual import Perceptual
 from hfinv.training.augment import AugmentConfig, augment
-from hfinv.training.dataset import Batch, DatasetConfig, HeadFolder, make_dataset
+from hfinv.training.dataset import Batch
 
 STARTS = ("mean", "guess", "truth")
 """Whose factors are drawn: none, the encoder's, the head's own."""
@@ -37,9 +36,8 @@ def guessed(
 ) -> torch.Tensor:
     """The encoder's z [1, Z] from one view, spoilt as in training."""
     image, alpha = batch.image[:, view], batch.alpha[:, view]
-    colour = torch.cat(
-        [(image + alpha) / 2, alpha], 1
-    )  # over grey 0, so this is colour times coverage
+    # The picture lies over grey 0, so half of picture and coverage is colour times coverage.
+    colour = torch.cat([(image + alpha) / 2, alpha], 1)
     spoilt = augment(colour, batch.camera[view], generator.card.pivot, AugmentConfig(), rng)
     known = encoder(spoilt.crop, spoilt.camera)[0]
     return by_name(known, encoder.card.factors, [f.name for f in generator.card.factors])
@@ -53,8 +51,7 @@ def drawn(
     planes = generator.planes(w_plus)
     found = []
     for view in views:
-        camera: Camera = batch.camera[view]
-        image = generator.render(planes, w_plus, camera, background=0.0).image
+        image = generator.render(planes, w_plus, batch.camera[view], background=0.0).image
         truth = batch.image[:, view]
         quality = psnr(image, truth, batch.alpha[:, view])
         found.append((image, quality, perceptual(image, truth).item()))
@@ -65,12 +62,8 @@ def drawn(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--encoder", type=Path, default=BUNDLED)
-    parser.add_argument("--generator", default="heads", help="bundled name or file")
-    parser.add_argument("--heads", type=int, default=64, help="held-out heads, 8 views each")
-    parser.add_argument("--out", type=Path, default=Path("bars"))
-    given = parser.parse_args()
-    make_dataset(given.out / "heads", DatasetConfig(given.heads, 8, distance_size=128, seed=SEED))
-    folder, generator = HeadFolder(given.out / "heads"), load_generator(given.generator)
+    given = arguments(parser)
+    folder, generator = held_out(given.out, given.heads), load_generator(given.generator)
     encoder, perceptual = load_encoder(given.encoder), Perceptual()
     names = [factor.name for factor in generator.card.factors]
     rng = np.random.default_rng(SEED)

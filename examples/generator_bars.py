@@ -33,6 +33,20 @@ BARS = {"psnr": (24.0, "dB"), "lpips": (0.12, ""), "iou": (0.95, ""), "distance"
 """At least for psnr and iou, at most for the others."""
 
 
+def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What both scripts of bars are told: the generator, how many heads, and where to."""
+    parser.add_argument("--generator", default="heads", help="bundled name or file")
+    parser.add_argument("--heads", type=int, default=64, help="held-out heads, 8 views each")
+    parser.add_argument("--out", type=Path, default=Path("bars"))
+    return parser.parse_args()
+
+
+def held_out(out: Path, heads: int) -> HeadFolder:
+    """The heads that nobody was trained on, made where they are missing."""
+    make_dataset(out / "heads", DatasetConfig(heads, 8, distance_size=128, seed=SEED))
+    return HeadFolder(out / "heads")
+
+
 @torch.no_grad()
 def measure(generator: Generator, batch: Batch, perceptual: Perceptual) -> dict[str, list[float]]:
     """The figures of one head, a number a view; `psnr` and `lpips` from the front only."""
@@ -75,13 +89,8 @@ def around(generator: Generator, z: torch.Tensor, views: int) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--generator", default="heads", help="bundled name or file")
-    parser.add_argument("--heads", type=int, default=64, help="held-out heads, 8 views each")
-    parser.add_argument("--out", type=Path, default=Path("bars"))
-    given = parser.parse_args()
-    make_dataset(given.out / "heads", DatasetConfig(given.heads, 8, distance_size=128, seed=SEED))
-    folder, generator = HeadFolder(given.out / "heads"), load_generator(given.generator)
+    given = arguments(argparse.ArgumentParser(description=__doc__.split("\n")[0]))
+    folder, generator = held_out(given.out, given.heads), load_generator(given.generator)
     perceptual, total = Perceptual(), {name: [] for name in BARS}
     for index in range(given.heads):
         for name, values in measure(generator, folder.batch([index]), perceptual).items():

@@ -60,21 +60,19 @@ def test_the_weights_that_are_kept_draw_the_fit_that_is_told(
     assert torch.equal(drawn.image.clamp(-1, 1), tuned.fit)
 
 
-def test_holding_the_other_views_holds_the_generator_back(
-    ball: Ball, face: Face, perceptual: Perceptual
+@pytest.mark.parametrize(
+    "held",
+    [
+        replace(PLAIN, keep_views=100.0, keep_size=16),
+        replace(PLAIN, locality=100.0, locality_every=1, locality_step=1.0),
+    ],
+    ids=["the other views", "latents near the pivot"],
+)
+def test_what_is_held_holds_the_generator_back(
+    held: TuningConfig, ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
-    held = replace(PLAIN, keep_views=100.0, keep_size=16)
     free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
     kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), held)
-    assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
-
-
-def test_locality_holds_latents_near_the_pivot(
-    ball: Ball, face: Face, perceptual: Perceptual
-) -> None:
-    config = replace(PLAIN, locality=100.0, locality_every=1, locality_step=1.0)
-    free = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), PLAIN)
-    kept = tune(copy.deepcopy(ball), perceptual, face, pivot_of(ball, face), config)
     assert kept.weights["paint"].abs().sum() < 0.5 * free.weights["paint"].abs().sum()
 
 
