@@ -71,6 +71,14 @@ def test_each_stage_is_one_field() -> None:
     assert [field.name for field in fields(InvertConfig)][:2] == ["generator", "intake"]
 
 
+def test_the_published_methods_search_alike() -> None:
+    methods = ("w", "w_plus", "pti", "spi", "hfgi3d", "hfgi3d_code")
+    shared = ("start", "camera_rate", "learning_rate", "noise", "backbone", "alpha", "prior", "landmarks")
+    found = [load_settings(name).latent for name in methods]
+    assert len({tuple(getattr(latent, name) for name in shared) for latent in found}) == 1
+    assert found[0].start == "mean" and found[0].backbone == "vgg"
+
+
 def test_the_published_symmetry_mirrors_by_the_step_rule_and_trusts_every_region() -> None:
     spi = load_settings("spi")
     assert spi.latent.w_plus_steps == 500 and spi.latent.mirror.rule == "step"
