@@ -94,6 +94,19 @@ class Perceptual(nn.Module):
         return self.compare(self.features(image), self.features(target), weight)
 
 
+class Looks:
+    """LPIPS by each backbone that a stage may look with."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.measure = Perceptual().to(device)
+        """What results are told by, whichever backbone they were sought with."""
+        # VGG16 is most of a step of the published methods.
+        self.by_net = {"alex": self.measure, "vgg": Perceptual("vgg", half=True).to(device)}
+
+    def __getitem__(self, backbone: str) -> Perceptual:
+        return self.by_net[backbone]
+
+
 def read_model(net: str, path: Path) -> nn.Module:
     """The `lpips` package's network over a stored backbone, frozen.
 

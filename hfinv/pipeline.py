@@ -24,7 +24,7 @@ from hfinv.head import Head
 from hfinv.image import read, save_png
 from hfinv.intake import PHOTO, Face, overlay, take_in
 from hfinv.latent import Pivot, estimate_latent
-from hfinv.perceptual import Perceptual
+from hfinv.perceptual import Looks
 from hfinv.progress import Progress, ignore
 from hfinv.pseudoview import PseudoViews, pseudo_views
 from hfinv.run import Run
@@ -104,17 +104,14 @@ def through_stages(
     face = placed(face, card)
     generator = load_generator(config.generator, device)
     fitting = fitted(generator, config)
-    perceptual = Perceptual().to(device)
-    backbone = config.latent.backbone
-    # VGG16 is most of a step of the published projectors, so it looks in half precision where that is faster.
-    first_look = perceptual if backbone == perceptual.net else Perceptual(backbone, half=True).to(device)
+    looks = Looks(device)
 
     # 2. Find the latent whose rendering comes nearest; the camera is refined with it.
     pivot = run.stage(
         "latent",
         estimate_latent,
         fitting,
-        first_look,
+        looks[config.latent.backbone],
         face,
         config=config.latent,
         seed=seed,
@@ -122,20 +119,21 @@ def through_stages(
     )
 
     # 3. What else is known of the head: by symmetry, and from where no photo was taken.
-    others = look_around(run, fitting, perceptual, face, pivot, config, seed)
+    others = look_around(run, fitting, looks, face, pivot, config, seed)
 
     # 4. Tune the generator until it draws the photo, from all sides.
     tuned = run.stage(
         "tuning",
         tune,
         fitting,
-        perceptual,
+        looks[config.tuning.backbone],
         face,
         pivot,
         config=config.tuning,
         views=others.views,
         mirror=others.mirror,
         terms=others.terms,
+        measure=looks.measure,
         seed=seed,
         save_pictures=show_fit,
     )
@@ -157,7 +155,7 @@ class Others:
 def look_around(
     run: Run,
     generator: Generator,
-    perceptual: Perceptual,
+    looks: Looks,
     face: Face,
     pivot: Pivot,
     config: InvertConfig,
@@ -168,7 +166,7 @@ def look_around(
     Args:
         run: makes the stages.
         generator: untouched; takes the early tuned weights, unless the pseudo views' settings restart it.
-        perceptual: LPIPS.
+        looks: LPIPS.
         face: the photo.
         pivot: latent and camera.
         config: which of them are used, and how.
@@ -176,15 +174,17 @@ def look_around(
     """
     if not (config.pseudoview.use or config.symmetry.use):
         return Others()
-    common = (perceptual, face, pivot)
     bent = generator
     if config.early.steps:
         early = run.stage(
             "early",
             tune,
             copy.deepcopy(generator),
-            *common,
+            looks[config.early.backbone],
+            face,
+            pivot,
             config=config.early,
+            measure=looks.measure,
             seed=seed,
             stage="early",
             save_pictures=show_fit,
@@ -209,7 +209,9 @@ def look_around(
             pseudo_views,
             generator,
             bent,
-            *common,
+            looks[config.latent.backbone],
+            face,
+            pivot,
             config=config.pseudoview,
             latent=config.latent,
             seed=seed,
@@ -219,8 +221,9 @@ def look_around(
         generator.change(bent.changes())
     if mirror is None:
         return Others(views)
+    look = looks[config.tuning.backbone]
     where = (pivot.w_plus, pivot.camera)
-    terms = tuning_terms(generator, perceptual, face, *where, mirror, config.symmetry, seed=seed)
+    terms = tuning_terms(generator, look, face, *where, mirror, config.symmetry, seed=seed)
     return Others(views, mirror, tuple(terms))
 
 

@@ -25,6 +25,7 @@ HFGI3D = (
     "early.variables=weights",
     "early.steps=500",
     "early.learning_rate=0.0003",
+    "early.ramp=false",
     "early.colour=1",
     "early.squared=true",
     "early.alpha=0",
@@ -35,6 +36,7 @@ HFGI3D = (
     "pseudoview.views.outlines=0",
     "tuning.variables=weights",
     "tuning.learning_rate=0.0003",
+    "tuning.ramp=false",
     "tuning.colour=1",
     "tuning.squared=true",
     "tuning.alpha=0",
@@ -43,7 +45,8 @@ HFGI3D = (
     "tuning.views_every=1",
     "tuning.outlines=0",
 )
-"""What HFGI3D's paper and its code have in common."""
+"""What HFGI3D's paper and its code have in common. LPIPS looks with AlexNet while tuning, as in the code; the paper
+names VGG, which `tuning.backbone` can have."""
 NO_TUNING = ("pseudoview.use=false", "tuning.steps=0", "tuning.keep_views=0")
 
 PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -118,11 +121,14 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "tuning.variables=weights",
             "tuning.steps=1000",
             "tuning.learning_rate=0.0003",
+            "tuning.ramp=false",
+            "tuning.backbone=vgg",
             "tuning.colour=1",
             "tuning.squared=true",
             "tuning.alpha=0",
             "tuning.stop_lpips=0.05",
             "tuning.keep_views=0",
+            "tuning.mirror=0",
         ),
     ),
     "hfgi3d": (

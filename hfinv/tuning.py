@@ -52,6 +52,8 @@ class TuningConfig:
     """Peak step of Adam on the generator's weights; they draw what the photo does not show, too."""
     ramp: bool = True
     """Begin and end with small steps; if not, all steps are alike, as PTI's are."""
+    backbone: Literal["alex", "vgg"] = "alex"
+    """What LPIPS looks with; SPI has `vgg`, PTI and HFGI3D's code `alex`."""
     lpips: float = 1.0
     """Weight of LPIPS at the photo's camera."""
     colour: float = 16.0
@@ -132,7 +134,7 @@ class Tuned:
     psnr: float
     """Foreground PSNR of the fit against the photo, dB."""
     lpips: float
-    """LPIPS of the fit against the photo."""
+    """LPIPS of the fit against the photo, by what measures."""
 
 
 def tune(
@@ -145,6 +147,7 @@ def tune(
     views: PseudoViews | None = None,
     mirror: Mirrored | None = None,
     terms: Sequence[Term] = (),
+    measure: Perceptual | None = None,
     seed: int = 0,
     stage: str = "tuning",
     progress: Callable[[Step], None] = ignore,
@@ -156,13 +159,14 @@ def tune(
 
     Args:
         generator: changed in place.
-        perceptual: LPIPS.
+        perceptual: LPIPS that the losses look with.
         face: the photo.
         pivot: where to tune.
         config: the schedule.
         views: photographs that were never taken, of the same head.
         mirror: the photo in a mirror, and neighbouring views.
         terms: further losses over the planes.
+        measure: LPIPS that the result is measured with; `perceptual` if None.
         seed: of the views and latents drawn.
         stage: what the progress is called.
         progress: called after each step.
@@ -210,7 +214,7 @@ def tune(
         judge.restore()
     generator.requires_grad_(False)
     pivot.w_plus.requires_grad_(False)
-    return conclude(generator, perceptual, pivot, whole, config)
+    return conclude(generator, measure or perceptual, pivot, whole, config)
 
 
 def begin(
@@ -312,12 +316,12 @@ def view_terms(
 
 @torch.no_grad()
 def conclude(
-    generator: Any, perceptual: Perceptual, pivot: Pivot, target: Target, config: TuningConfig
+    generator: Any, measure: Perceptual, pivot: Pivot, target: Target, config: TuningConfig
 ) -> Tuned:
     """What was tuned, in half precision as it is stored, and what it draws."""
     weights = generator.changes()
     generator.change(weights)
     fit = draw(generator, pivot.w_plus, pivot.camera, config.background)
-    lpips = photometric(fit.image, fit.alpha, target, perceptual)["lpips"]
+    lpips = measure(fit.image, target.image, target.counted)
     quality = psnr(fit.image, target.image, target.foreground * target.counted)
     return Tuned(weights, pivot.w_plus, pivot.camera, fit.image.clamp(-1, 1), quality, float(lpips))

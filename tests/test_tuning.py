@@ -92,6 +92,17 @@ def test_no_steps_leave_the_generator_as_it_is(
     assert tuned.weights["paint"].abs().sum() == 0
 
 
+def test_the_result_is_measured_alike_whatever_the_losses_look_with(
+    ball: Ball, face: Face, perceptual: Perceptual
+) -> None:
+    few = replace(PLAIN, steps=3)
+    by_vgg = tune(ball, Perceptual("vgg"), face, pivot_of(ball, face), few, measure=perceptual)
+    photo = face.foreground * face.photo  # over the plain background
+    wanted = perceptual(by_vgg.fit, photo).item()
+    assert by_vgg.lpips == pytest.approx(wanted, rel=1e-3)
+    assert by_vgg.lpips != pytest.approx(Perceptual("vgg")(by_vgg.fit, photo).item(), rel=0.01)
+
+
 def test_an_offset_of_the_planes_takes_what_the_photo_has_of_its_own(
     ball: Ball, face: Face, perceptual: Perceptual
 ) -> None:
