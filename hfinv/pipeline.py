@@ -6,6 +6,7 @@ import copy
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def invert(
     device: str = "auto",
     seed: int = 0,
     progress: Progress = ignore,
+    lenders: Iterable[str | os.PathLike[str]] = (),
 ) -> Head:
     """Turn one photo into a 3D head.
 
@@ -53,6 +55,7 @@ def invert(
         device: auto, cpu, cuda or cuda:n.
         seed: of everything drawn at random.
         progress: hears of each stage and each step.
+        lenders: other run directories; a stage that would come out alike is copied from them instead of made.
 
     Raises:
         HfinvError: what went wrong, in a sentence; what was finished stays in `out`.
@@ -72,6 +75,7 @@ def invert(
         settings=to_toml(config),
         device=where,
         progress=progress,
+        lenders=lenders,
     ) as run:
         generator, tuned = through_stages(run, pixels, card, config, where, seed)
         head = assemble(generator, tuned, path)

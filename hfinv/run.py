@@ -68,6 +68,8 @@ class Run:
         """Digest of everything that the next stage's result depends on so far."""
         self.visited: list[Stage] = []
         """The stages of this session, in order."""
+        self.lenders: tuple[Path, ...] = ()
+        """Other runs, whose stages are copied where these settings would make the same."""
         self._lock: typing.IO[str] | None = None
 
     @classmethod
@@ -80,6 +82,7 @@ class Run:
         settings: str = "",
         device: torch.device | str = "cpu",
         progress: Progress = ignore,
+        lenders: Iterable[str | os.PathLike[str]] = (),
     ) -> Self:
         """A run to make stages in: a new one, or one that is there and goes on.
 
@@ -91,6 +94,7 @@ class Run:
             settings: the text of `settings.toml`.
             device: where the stages' tensors go.
             progress: hears of each stage and each step.
+            lenders: other run directories; a stage that one of them holds and this one would make alike is copied.
 
         Raises:
             UsageError: the directory is something else, or holds finished stages of another photo.
@@ -115,6 +119,7 @@ class Run:
             }
             run = cls(path, json.loads(json.dumps(facts)), device, progress)
             run._lock = lock
+            run.lenders = tuple(Path(lender) for lender in lenders)
             if run.about != before:
                 run._write_about()
             run._write_settings(settings)
@@ -166,7 +171,7 @@ class Run:
         save_pictures: Callable[[Result, Path], None] | None = None,
         **more: Any,
     ) -> Result:
-        """The stage's saved result; made and saved first if the settings so far are new.
+        """The stage's saved result; borrowed, or made, and saved first if the settings so far are new.
 
         What comes back is always read from disk, so a resumed run cannot differ from a fresh one.
 
@@ -182,6 +187,8 @@ class Run:
         after, self.key = self.key, storage.digest(self.key, name, config)
         kind = _result_type(make)
         kept = self._kept(name, kind)
+        if kept is None and self._borrow(name):
+            kept = self._kept(name, kind)
         if kept is not None:
             self._tell(Stage(name, "kept", self._seconds(name)))
             return kept
@@ -198,16 +205,8 @@ class Run:
             save_pictures,
         )
         seconds = time.perf_counter() - start
-        self.about["stages"] = {
-            **self.about["stages"],
-            name: {
-                "key": self.key,
-                "seconds": round(seconds, 3),
-                "peak_mb": round(peak.megabytes),
-                "made": _now(),
-            },
-        }
-        self._write_about()
+        facts = {"seconds": round(seconds, 3), "peak_mb": round(peak.megabytes), "made": _now()}
+        self._note_stage(name, {"key": self.key, **facts})
         self._tell(Stage(name, "made", seconds))
         return storage.read(self.path / name, kind, self.device)
 
@@ -265,6 +264,23 @@ class Run:
         except ValueError:  # damaged, or written by a version with other fields: make it again
             return None
 
+    def _borrow(self, name: str) -> bool:
+        """Copy the stage from a lender that holds it, with the seconds that it took there; whether there was one."""
+        for lender in self.lenders:
+            about = read_about(lender) if lender.is_dir() else None
+            facts = (about or {}).get("stages", {}).get(name, {})
+            note = storage.read_note(lender / name) or {}
+            if facts.get("key") == note.get("key") == self.key:
+                with self._replaced(name) as aside:
+                    shutil.copytree(lender / name, aside)
+                self._note_stage(name, facts)
+                return True
+        return False
+
+    def _note_stage(self, name: str, facts: Mapping[str, Any]) -> None:
+        self.about["stages"] = {**self.about["stages"], name: dict(facts)}
+        self._write_about()
+
     def _seconds(self, name: str) -> float:
         return self.about["stages"].get(name, {}).get("seconds", 0.0)
 
@@ -292,16 +308,21 @@ class Run:
         note: dict[str, Any],
         save_pictures: Callable[[Result, Path], None] | None,
     ) -> None:
-        """Write the whole folder aside, then put it in the place of the old one."""
+        with self._replaced(name) as aside:
+            aside.mkdir()
+            if save_pictures is not None:
+                save_pictures(result, aside)
+            storage.write(result, aside, note)
+
+    @contextmanager
+    def _replaced(self, name: str) -> Iterator[Path]:
+        """A place to write the whole folder aside; afterwards it is put in the place of the old one."""
         folder, old = self.path / name, self.path / f".{name}.old"
         with written_aside(folder) as aside:
             for left_over in (aside, old):
                 shutil.rmtree(left_over, ignore_errors=True)
             try:
-                aside.mkdir()
-                if save_pictures is not None:
-                    save_pictures(result, aside)
-                storage.write(result, aside, note)
+                yield aside
                 if folder.exists():
                     os.replace(folder, old)
             except BaseException:

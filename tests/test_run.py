@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,11 +74,17 @@ def invert(
     two: Settings = Settings(),
     three: Settings = Settings(),
     progress: Progress = ignore,
+    lenders: tuple[Path, ...] = (),
     **parts: object,
 ) -> Made:
     """A pipeline of three stages."""
-    about = {"photo": "face.jpg"}
-    create = partial(Run.create, about=about, settings="a = 1\n", progress=progress)
+    create = partial(
+        Run.create,
+        about={"photo": "face.jpg"},
+        settings="a = 1\n",
+        progress=progress,
+        lenders=lenders,
+    )
     with create(path, first_key_parts={**PARTS, **parts}) as run:
         a = run.stage("first", first, 4.0, config=one)
         b = run.stage("second", second, a, config=two, save_pictures=draw, seed=1)
@@ -112,7 +119,7 @@ def test_two_runs_of_the_same_work_differ_in_run_json_alone(tmp_path: Path) -> N
     assert [name for name in one if one[name] != two[name]] in ([], ["run.json"])
 
 
-@pytest.mark.parametrize(
+CHANGES = pytest.mark.parametrize(
     ("changed", "remade"),
     [
         ({"one": Settings(rate=0.25)}, ["first", "second", "third"]),
@@ -123,6 +130,9 @@ def test_two_runs_of_the_same_work_differ_in_run_json_alone(tmp_path: Path) -> N
         ({"device": "cuda"}, ["first", "second", "third"]),
     ],
 )
+
+
+@CHANGES
 def test_a_change_remakes_what_depends_on_it_and_nothing_else(
     tmp_path: Path, changed: dict, remade: list[str]
 ) -> None:
@@ -130,6 +140,35 @@ def test_a_change_remakes_what_depends_on_it_and_nothing_else(
     made.clear()
     invert(tmp_path / "run", **changed)
     assert made == remade
+
+
+@CHANGES
+def test_another_run_lends_what_does_not_depend_on_the_change(
+    tmp_path: Path, changed: dict, remade: list[str]
+) -> None:
+    lender, other = tmp_path / "lender", tmp_path / "other"
+    invert(lender)
+    wanted = invert(tmp_path / "alone", **changed)
+    made.clear()
+    found = invert(other, lenders=(tmp_path / "none", lender), **changed)
+    assert made == remade and torch.equal(found.value, wanted.value)
+    took = {run: json.loads((run / "run.json").read_text())["stages"] for run in (lender, other)}
+    for name in {"first", "second", "third"} - set(remade):
+        assert took[other][name] == took[lender][name]  # the seconds that it took there
+    made.clear()
+    invert(other, **changed)
+    assert made == []
+
+
+@pytest.mark.parametrize("left", ["run.json", "first"])
+def test_a_lender_that_lost_something_lends_none_of_it(tmp_path: Path, left: str) -> None:
+    lender = tmp_path / "lender"
+    invert(lender)
+    for name in {"run.json", "first"} - {left}:
+        shutil.rmtree(lender / name) if (lender / name).is_dir() else (lender / name).unlink()
+    made.clear()
+    assert torch.equal(invert(tmp_path / "run", lenders=(lender,)).value, torch.full((2,), 60.0))
+    assert "first" in made
 
 
 def test_progress_hears_of_stages_and_steps_and_of_what_was_kept(tmp_path: Path) -> None:

@@ -152,33 +152,41 @@ def _photos(plan: Plan) -> list[Path]:
 
 
 def _jobs(out: Path, plan: Plan, subjects: Sequence[Any]) -> list[Any]:
-    """Head by head, so that what is done first can be compared first."""
+    """Head by head, so that what is done first can be compared first; as many heads together as there are processes,
+    so that a recipe finds what an earlier one has made."""
+    from hfinv.bench.jobs import Job
+    from hfinv.bench.report import RUNS_FOLDER
+    from hfinv.bench.truth import TrueHead
+
+    # The camera's path is a setting: the same bench from elsewhere is the same.
+    out = out.absolute()
+    jobs = []
+    for first in range(0, len(subjects), plan.jobs):
+        together = subjects[first : first + plan.jobs]
+        for place, recipe in enumerate(plan.recipes):
+            for subject in together:
+                truth = subject if isinstance(subject, TrueHead) else None
+                name = truth.name if truth else subject.name
+                runs = [out / RUNS_FOLDER / each / f"{name}.hfinv" for each in plan.recipes]
+                jobs.append(
+                    Job(
+                        recipe, name, truth.input.image if truth else subject,
+                        _camera_file(out, truth) if truth else None, runs[place], truth,
+                        plan.config_file, plan.assignments, plan.device, plan.seed,
+                        lenders=tuple(runs[:place]),
+                    )  # fmt: skip
+                )
+    return jobs
+
+
+def _camera_file(out: Path, truth: Any) -> Path:
+    """The label of the head's input view, as a file that `--camera` takes."""
     import json
 
-    from hfinv.bench.jobs import Job
-    from hfinv.bench.report import INPUTS_FOLDER, RUNS_FOLDER
-    from hfinv.bench.truth import TrueHead
+    from hfinv.bench.report import INPUTS_FOLDER
     from hfinv.image import written_aside
 
-    out = (
-        out.absolute()
-    )  # the camera's path is a setting: the same bench from elsewhere is the same
-    jobs = []
-    for subject in subjects:
-        truth = subject if isinstance(subject, TrueHead) else None
-        camera = None
-        if truth is not None:
-            camera = out / INPUTS_FOLDER / f"{truth.name}.json"
-            with written_aside(camera) as aside:
-                aside.write_text(json.dumps(truth.input.label) + "\n", encoding="utf-8")
-        name = truth.name if truth else subject.name
-        photo = truth.input.image if truth else subject
-        for recipe in plan.recipes:
-            run = out / RUNS_FOLDER / recipe / f"{name}.hfinv"
-            jobs.append(
-                Job(
-                    recipe, name, photo, camera, run, truth, plan.config_file, plan.assignments,
-                    plan.device, plan.seed,
-                )  # fmt: skip
-            )
-    return jobs
+    camera = out / INPUTS_FOLDER / f"{truth.name}.json"
+    with written_aside(camera) as aside:
+        aside.write_text(json.dumps(truth.input.label) + "\n", encoding="utf-8")
+    return camera

@@ -44,6 +44,8 @@ class Job:
     assignments: tuple[str, ...]
     device: str
     seed: int
+    lenders: tuple[Path, ...] = ()
+    """Runs of the same photo by other recipes, whose stages serve where they are the same."""
 
     @property
     def name(self) -> str:
@@ -72,7 +74,7 @@ def work(job: Job, progress: Progress = ignore) -> dict[str, Any]:
     if job.camera is not None:
         assignments += (f"intake.camera={job.camera}",)
     settings = load_settings(job.recipe, job.config_file, assignments)
-    invert(job.photo, job.run, settings, job.device, job.seed, progress)
+    invert(job.photo, job.run, settings, job.device, job.seed, progress, job.lenders)
     return measure(job.run, job.truth, job.device)
 
 

@@ -117,6 +117,20 @@ def test_the_same_command_keeps_every_head_and_one_more_head_makes_only_that_one
     assert set(results["scores"]["w"]) == {"ball0", "ball1", "ball2"}
 
 
+def test_a_recipe_takes_over_the_stages_that_it_has_in_common_with_an_earlier_one(
+    quick: tuple[str, ...], balls: Path, tmp_path: Path
+) -> None:
+    recipes = ("w", "w+tuning.lpips=0.5")
+    results = bench(tmp_path, Plan(recipes, heads=1, data=balls, assignments=quick, device="cpu"))
+    one, other = (results["scores"][recipe]["ball0"]["stages"] for recipe in recipes)
+    made = [
+        json.loads((tmp_path / "runs" / recipe / "ball0.hfinv" / "run.json").read_text())["stages"]
+        for recipe in recipes
+    ]
+    assert one["latent"] == other["latent"] and made[0]["latent"] == made[1]["latent"]
+    assert made[0]["tuning"]["key"] != made[1]["tuning"]["key"]
+
+
 def test_a_single_run_is_measured_against_the_head_that_its_photo_belongs_to(
     whole: tuple[Path, str], balls: Path
 ) -> None:
