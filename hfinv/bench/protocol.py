@@ -72,6 +72,10 @@ RUNS = (
 )
 """Of each run as a whole."""
 EVERY_VIEW = PICTURES + WHOLE + SHAPE
+COMPARED = tuple(
+    c for c in EVERY_VIEW if c.name in ("psnr", "lpips_alex", "identity", "distance", "normals")
+)
+"""In which recipes are compared head by head."""
 
 
 def turned(camera: Camera, yaw: float = 0.0, pitch: float = 0.0) -> Camera:

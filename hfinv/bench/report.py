@@ -20,7 +20,7 @@ from hfinv.bench.gains import draw_gains, gains
 from hfinv.bench.jobs import Done
 from hfinv.bench.sheets import draw_sheet
 from hfinv.bench.summary import SEED as BOOTSTRAP_SEED
-from hfinv.bench.summary import Cell, summarise
+from hfinv.bench.summary import Cell, beside_first, summarise
 from hfinv.bench.synthetic import HAIR_SEED
 from hfinv.bench.synthetic import SEED as HEAD_SEED
 from hfinv.bench.table import as_csv, as_markdown, as_tex, interval_note
@@ -51,7 +51,8 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
     scores = scores_of(plan, done)
     cells = summarise(scores)
     noted = notes(plan, len({each.job.subject for each in done}))
-    write_tables(out, cells, noted)
+    differences = beside_first(scores)
+    write_tables(out, cells, noted, differences)
     gained = gains(scores, input_yaws(done)) if scores else ()
     if scores:
         draw_curves(scores, out / CURVES)
@@ -77,6 +78,7 @@ def write_report(out: Path, plan: Plan, done: Sequence[Done]) -> dict[str, Any]:
             if e.scores is None
         ],
         "means": [_plain(cell) for cell in cells],
+        "differences": [_plain(cell) for cell in differences],
         "gains": [asdict(gain) for gain in gained],
     }
     with written_aside(out / RESULTS) as aside:
@@ -101,12 +103,14 @@ def input_yaws(done: Sequence[Done]) -> dict[str, float]:
     }
 
 
-def write_tables(out: Path, cells: Sequence[Cell], noted: Sequence[str]) -> None:
+def write_tables(
+    out: Path, cells: Sequence[Cell], noted: Sequence[str], differences: Sequence[Cell]
+) -> None:
     """Write table.md, table.csv and table.tex."""
     texts = {
-        "table.md": as_markdown(cells, noted),
-        "table.csv": as_csv(cells),
-        "table.tex": as_tex(cells, noted),
+        "table.md": as_markdown(cells, noted, differences),
+        "table.csv": as_csv([*cells, *differences]),
+        "table.tex": as_tex(cells, noted, differences),
     }
     for name, text in texts.items():
         with written_aside(out / name) as aside:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hfinv.bench.protocol import BIN_NAMES, EVERY_VIEW, RUNS
+from hfinv.bench.protocol import BIN_NAMES, COMPARED, EVERY_VIEW, RUNS
 
 LEVEL = 0.95
 """Of the intervals."""
@@ -58,6 +58,29 @@ def summarise(scores: Scores) -> tuple[Cell, ...]:
         for column in RUNS:
             values = [_number(score["run"].get(column.name)) for score in heads.values()]
             cells.append(Cell(recipe, "run", column.name, mean_of(values)))
+    return tuple(cell for cell in cells if cell.mean.heads)
+
+
+def beside_first(scores: Scores) -> tuple[Cell, ...]:
+    """Mean differences of every other recipe from the first, over the heads that both have.
+
+    Heads differ more from each other than recipes do on one head, so two means' intervals may overlap although one recipe is
+    better on every head; the interval of the difference tells.
+    """
+    if not scores:
+        return ()
+    first, *others = scores
+    cells = []
+    for recipe in others:
+        both = [head for head in scores[recipe] if head in scores[first]]
+        for name in BIN_NAMES:
+            for column in COMPARED:
+                values = [
+                    of_bin(scores[recipe][head], name, column.name)
+                    - of_bin(scores[first][head], name, column.name)
+                    for head in both
+                ]
+                cells.append(Cell(f"{recipe} − {first}", name, column.name, mean_of(values)))
     return tuple(cell for cell in cells if cell.mean.heads)
 
 

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from hfinv.bench.protocol import BIN_NAMES, PICTURES, RUNS, SHAPE, WHOLE, Column
+from hfinv.bench.protocol import BIN_NAMES, COMPARED, PICTURES, RUNS, SHAPE, WHOLE, Column
 from hfinv.bench.summary import LEVEL, Cell, Mean
 
 BLOCKS = (
@@ -17,22 +17,27 @@ BLOCKS = (
     ("Runs", RUNS),
 )
 """Title and columns of each table."""
+DIFFERENCES = "Differences from the first recipe, head by head"
+"""Title of the last table."""
 NOTHING = "–"
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 TEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
-TEX_SPECIAL = str.maketrans({c: "\\" + c for c in "%_&#$"} | {"–": "--"})
+TEX_SPECIAL = str.maketrans({c: "\\" + c for c in "%_&#$"} | {"–": "--", "−": "$-$"})
 
 Row = tuple[str, str, list[Mean | None]]
 """Bin, recipe, a mean for each column."""
 
 
-def as_markdown(cells: Sequence[Cell], notes: Sequence[str]) -> str:
+def as_markdown(
+    cells: Sequence[Cell], notes: Sequence[str], differences: Sequence[Cell] = ()
+) -> str:
     """All tables; `mean [low, high]` in each cell, then the notes as a list."""
     parts = []
-    for title, columns, rows in _blocks(cells):
+    for title, columns, rows in _blocks(cells, differences):
+        plain = _signed if title == DIFFERENCES else _plain
         head = ["view", "recipe", *(f"{c.title} {ARROWS[c.better]}".strip() for c in columns)]
         lines = [head, ["---"] * 2 + ["---:"] * len(columns)]
-        lines += [[name, recipe, *map(_plain, means, columns)] for name, recipe, means in rows]
+        lines += [[name, recipe, *map(plain, means, columns)] for name, recipe, means in rows]
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         parts.append(f"**{title}**\n\n{table}")
     parts.append("\n".join(f"- {note}" for note in notes))
@@ -51,10 +56,10 @@ def as_csv(cells: Sequence[Cell]) -> str:
     return text.getvalue()
 
 
-def as_tex(cells: Sequence[Cell], notes: Sequence[str]) -> str:
+def as_tex(cells: Sequence[Cell], notes: Sequence[str], differences: Sequence[Cell] = ()) -> str:
     """The same tables for LaTeX with booktabs; the notes are comments."""
     parts = ["\n".join(f"% {note}" for note in notes)]
-    for title, columns, rows in _blocks(cells):
+    for title, columns, rows in _blocks(cells, differences):
         head = [f"{c.title.translate(TEX_SPECIAL)}{TEX_ARROWS[c.better]}" for c in columns]
         lines = [
             f"% {title}",
@@ -75,32 +80,39 @@ def interval_note() -> str:
     return f"mean over heads, in brackets its {LEVEL:.0%} bootstrap interval"
 
 
-def _blocks(cells: Sequence[Cell]) -> list[tuple[str, tuple[Column, ...], list[Row]]]:
-    """The tables that have anything in them, without their empty columns and rows."""
+def _blocks(
+    cells: Sequence[Cell], differences: Sequence[Cell]
+) -> list[tuple[str, tuple[Column, ...], list[Row]]]:
+    """The tables that have anything in them."""
+    blocks = [(title, *_filled(cells, columns)) for title, columns in BLOCKS]
+    blocks.append((DIFFERENCES, *_filled(differences, COMPARED)))
+    return [block for block in blocks if block[2]]
+
+
+def _filled(
+    cells: Sequence[Cell], all_columns: tuple[Column, ...]
+) -> tuple[tuple[Column, ...], list[Row]]:
+    """One table without its empty columns and rows."""
     found = {(cell.bin, cell.recipe, cell.metric): cell.mean for cell in cells}
-    recipes = list(dict.fromkeys(cell.recipe for cell in cells))
-    blocks = []
-    for title, all_columns in BLOCKS:
-        names = ("run",) if all_columns is RUNS else BIN_NAMES
-        columns = tuple(c for c in all_columns if any(key[2] == c.name for key in found))
-        rows: list[Row] = []
-        for name in names:
-            for recipe in recipes:
-                means = [found.get((name, recipe, c.name)) for c in columns]
-                if any(mean is not None for mean in means):
-                    rows.append((name, recipe, means))
-        if rows:
-            blocks.append((title, columns, rows))
-    return blocks
+    columns = tuple(c for c in all_columns if any(key[2] == c.name for key in found))
+    rows: list[Row] = []
+    for name in ("run",) if all_columns is RUNS else BIN_NAMES:
+        for recipe in dict.fromkeys(cell.recipe for cell in cells):
+            means = [found.get((name, recipe, c.name)) for c in columns]
+            if any(mean is not None for mean in means):
+                rows.append((name, recipe, means))
+    return columns, rows
 
 
-def _plain(mean: Mean | None, column: Column) -> str:
+def _plain(mean: Mean | None, column: Column, sign: str = "") -> str:
     if mean is None:
         return NOTHING
-    if math.isnan(mean.low):
-        return f"{mean.value:.{column.digits}f}"
-    ends = f"{mean.low:.{column.digits}f}, {mean.high:.{column.digits}f}"
-    return f"{mean.value:.{column.digits}f} [{ends}]"
+    value, low, high = (f"{x:{sign}.{column.digits}f}" for x in (mean.value, mean.low, mean.high))
+    return value if math.isnan(mean.low) else f"{value} [{low}, {high}]"
+
+
+def _signed(mean: Mean | None, column: Column) -> str:
+    return _plain(mean, column, "+")
 
 
 def _tex(mean: Mean | None, column: Column) -> str:

@@ -13,7 +13,7 @@ import pytest
 from hfinv.bench import Plan
 from hfinv.bench.jobs import Done, Job, in_order
 from hfinv.bench.report import scores_of
-from hfinv.bench.summary import Cell, Mean, by_yaw, mean_of, summarise
+from hfinv.bench.summary import Cell, Mean, beside_first, by_yaw, mean_of, summarise
 from hfinv.bench.table import as_csv, as_markdown, as_tex
 
 
@@ -61,6 +61,23 @@ def test_the_interval_is_that_of_the_mean_by_the_textbook() -> None:
 def test_too_few_values_have_no_interval() -> None:
     assert math.isnan(mean_of([5.0, math.nan]).low) and mean_of([5.0]).heads == 1
     assert mean_of([math.nan]).heads == 0
+
+
+def test_recipes_are_compared_head_by_head_where_both_have_the_head() -> None:
+    # two heads ten dB apart, on each of which the second recipe is a little better
+    first = {"a": score({"input": (0, 20.0)}), "b": score({"input": (0, 30.0)})}
+    second = {"a": score({"input": (0, 20.5)}), "b": score({"input": (0, 31.0)})}
+    alone = {"c": score({"input": (0, 99.0)})}
+    (cell,) = beside_first({"w": first, "pti": second | alone})
+    assert (cell.recipe, cell.bin, cell.metric) == ("pti − w", "input", "psnr")
+    assert cell.mean == Mean(0.75, 0.5, 1.0, 2)
+    overlapping = [c.mean for c in summarise({"w": first, "pti": second}) if c.metric == "psnr"]
+    assert overlapping[0].high > overlapping[1].low
+    assert beside_first({"w": first}) == beside_first({}) == ()
+    text = as_markdown(CELLS, ["noted"], [cell])
+    assert "**Differences from the first recipe, head by head**" in text
+    assert "| input | pti − w | +0.75 [+0.50, +1.00] |" in text
+    assert r"input & pti $-$ w & $0.75$" in as_tex(CELLS, [], [cell])
 
 
 CELLS = (
