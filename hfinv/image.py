@@ -151,7 +151,7 @@ def contact_sheet(
     Args:
         images: uint8 [H, W, 3] each; smaller ones are centred in the largest one's cell.
         columns: pictures a row.
-        labels: a line under each picture.
+        labels: a line under each picture; one that is wider runs on to the right.
 
     Returns:
         uint8 [rows * cell, columns * cell, 3], white between the pictures.
@@ -170,9 +170,8 @@ def contact_sheet(
         )
         if labels:
             font = ImageFont.load_default(size=strip * 0.7)
-            draw.text(
-                (x + width // 2, y + height + strip // 2), labels[index], "black", font, anchor="mm"
-            )
+            left = max(0, width - draw.textlength(labels[index], font)) // 2
+            draw.text((x + left, y + height + strip // 2), labels[index], "black", font, "lm")
     return np.array(sheet)
 
 

@@ -306,6 +306,13 @@ def test_a_contact_sheet_keeps_every_picture_where_it_belongs(picture):
     assert sheet[80 + strip :, 96:].min() == 255  # the empty cell is white
 
 
+def test_a_label_wider_than_its_picture_runs_on_to_the_right_from_its_left_edge(picture):
+    labels = ["wider than one picture of this sheet", "", "", ""]
+    strip = image.contact_sheet([picture] * 4, 4, labels)[80:]
+    columns = np.flatnonzero((strip < 128).any((0, 2)))
+    assert 0 <= columns[0] < 4 and 96 < columns[-1] < 3 * 96
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

@@ -17,7 +17,7 @@ CELL = 160
 
 
 def draw_sheet(path: Path, photo: Path, truth: TrueHead | None, runs: Mapping[str, Path]) -> Path:
-    """Write one head's sheet: a column a view, from left to right; a row for the truth, or the photo, and each recipe.
+    """Write one head's sheet: a column a view, from left to right; a row for the truth, or the photo, then each recipe.
 
     Args:
         path: of the PNG.
@@ -32,10 +32,12 @@ def draw_sheet(path: Path, photo: Path, truth: TrueHead | None, runs: Mapping[st
         rows[recipe] = {name: run / FOLDER / f"{name}.png" for name in names}
     images, labels = [], []
     for row, files in rows.items():
-        for name in names:
+        for column, name in enumerate(names):
             there = name in files and files[name].is_file()
             images.append(_small(files[name]) if there else _blank())
-            labels.append(f"{row} {name}" if there else "")
+            # Views are named in the first row alone, so that a recipe's name has room below its own.
+            first = files is true_files
+            labels.append(f"{row} {name}" if first else "" if column else row)
     return save_png(path, contact_sheet(images, len(names), labels))
 
 
