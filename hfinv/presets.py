@@ -22,6 +22,7 @@ PROJECTOR = (*SEARCH, "latent.colour=0")
 HFGI3D = (
     *SEARCH,
     "latent.w_steps=0",
+    "symmetry.use=false",
     "early.variables=weights",
     "early.steps=500",
     "early.learning_rate=0.0003",
@@ -47,7 +48,7 @@ HFGI3D = (
 )
 """What HFGI3D's paper and its code have in common. LPIPS looks with AlexNet while tuning, as in the code; the paper
 names VGG, which `tuning.backbone` can have."""
-NO_TUNING = ("pseudoview.use=false", "tuning.steps=0", "tuning.keep_views=0")
+NO_TUNING = ("symmetry.use=false", "pseudoview.use=false", "tuning.steps=0", "tuning.keep_views=0")
 
 PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fast": (
@@ -56,6 +57,7 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "latent.camera_steps=5",
             "latent.w_steps=15",
             "latent.w_plus_steps=0",
+            "symmetry.use=false",
             "early.steps=12",
             "pseudoview.occluded.steps=8",
             "tuning.steps=25",
@@ -80,6 +82,7 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             *PROJECTOR,
             "latent.w_steps=450",
             "latent.w_plus_steps=0",
+            "symmetry.use=false",
             "pseudoview.use=false",
             "tuning.variables=weights",
             "tuning.steps=350",
@@ -100,7 +103,6 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "latent.w_plus_steps=500",
             "latent.mirror.rule=step",
             "early.steps=0",
-            "symmetry.use=true",
             "symmetry.yaw.rule=step",
             "symmetry.light.model=none",
             "symmetry.confidence.only_unseen=false",

@@ -43,9 +43,12 @@ class TuningConfig:
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""
-    plane_rate: float = 0.04
+    plane_rate: float = 0.06
     """Peak step of Adam on the offset, in standard deviations of the planes."""
-    side_planes: float = 0.2
+    plane_epsilon: float = 0.3
+    """Adam's epsilon for the offset, as a multiple of the root of the plane's mean squared gradient: texels that hardly
+    anything is seen of would go as far as those of the face without it, and streak what the photo does not show."""
+    side_planes: float = 0.1
     """Share of that step for the planes that front and back have in common, if there is one of the front alone: on those
     the photo runs on as streaks, along the sides and down the back. Where all planes are in common it is a quarter."""
     learning_rate: float = 0.0005
@@ -235,7 +238,8 @@ def begin(
         {"params": [x for x in weights if x is not generator.offset], "peak": config.learning_rate},
     ]
     optimiser = torch.optim.Adam(groups, lr=0.0)
-    hold_back(optimiser, generator.offset, plane_shares(generator, config.side_planes))
+    shares = plane_shares(generator, config.side_planes)
+    hold_back(optimiser, generator.offset, shares, config.plane_epsilon)
     if config.variables == "both":
         return lambda: generator.planes(w_plus), optimiser
     still = planes - generator.shift().detach()  # the backbone does not change, so it runs once
@@ -252,14 +256,28 @@ def plane_shares(generator: Any, side_planes: float) -> Tensor:
     return shares[None, :, None, None, None]
 
 
-def hold_back(optimiser: torch.optim.Optimizer, variable: Tensor, shares: Tensor) -> None:
-    """Let each part of a variable go only its share of each step: Adam's do not depend on the gradient's size."""
-    last = variable.detach().clone()
+def hold_back(optimiser: torch.optim.Adam, planes: Tensor, shares: Tensor, epsilon: float) -> None:
+    """Let each plane go only its share of each of Adam's steps, and each texel only as far as its gradient counts there.
+
+    Adam's steps do not depend on the size of the gradient; with an epsilon in the gradients' own units they do.
+
+    Args:
+        optimiser: of the planes, among others.
+        planes: [1, P, C, h, w].
+        shares: [1, P, 1, 1, 1].
+        epsilon: see `TuningConfig.plane_epsilon`.
+    """
+    last = planes.detach().clone()
 
     @torch.no_grad()
     def shorten(*_: Any) -> None:
-        variable.copy_(torch.lerp(last, variable, shares))
-        last.copy_(variable)
+        squares = optimiser.state[planes]["exp_avg_sq"]
+        root, typical = squares.sqrt(), squares.mean((2, 3, 4), keepdim=True).sqrt()
+        counted = root / (root + epsilon * typical).clamp_min(
+            1e-30
+        )  # 0 where nothing is seen at all
+        planes.copy_(torch.lerp(last, planes, shares * counted))
+        last.copy_(planes)
 
     optimiser.register_step_post_hook(shorten)
 

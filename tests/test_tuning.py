@@ -18,7 +18,7 @@ from hfinv.intake import Face
 from hfinv.latent import Pivot
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
-from hfinv.tuning import TuningConfig, tune
+from hfinv.tuning import TuningConfig, hold_back, tune
 
 PLAIN = TuningConfig(variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
 
@@ -137,6 +137,18 @@ def test_the_front_takes_the_photo_and_the_planes_it_shares_with_the_back_a_shar
     front, side, back = tuned.weights["offset"].float()[0]
     assert front.abs().max() > 0.05 and back.abs().max() == 0
     torch.testing.assert_close(side, 0.25 * front, atol=1e-4, rtol=0.01)
+
+
+@pytest.mark.parametrize("epsilon, ratio", [(0.0, 1.0), (1.0, 0.0024)])
+def test_texels_that_hardly_anything_is_seen_of_stay(epsilon: float, ratio: float) -> None:
+    planes = torch.zeros(1, 2, 1, 1, 2, requires_grad=True)
+    optimiser = torch.optim.Adam([planes], lr=0.1, eps=1e-12)
+    hold_back(optimiser, planes, torch.ones(1, 2, 1, 1, 1), epsilon)
+    planes.grad = torch.tensor([1.0, 0.001, 0.0, 0.0]).view(planes.shape)
+    optimiser.step()
+    seen, hardly = planes.detach()[0, 0].flatten().tolist()
+    assert hardly / seen == pytest.approx(ratio, rel=0.02) and seen < -0.05
+    assert planes[0, 1].abs().max() == 0
 
 
 class Disguised(Ball):

@@ -25,7 +25,7 @@ from hfinv.symmetry.weights import YawConfig, yaw_of, yaw_weight
 class SymmetryConfig:
     """What symmetry is trusted with."""
 
-    use: bool = False
+    use: bool = True
     """Trust symmetry with anything; off leaves all of it out."""
     mirror: bool = True
     """Use the photo in a mirror as a second photo."""
