@@ -158,7 +158,6 @@ def _jobs(out: Path, plan: Plan, subjects: Sequence[Any]) -> list[Any]:
     from hfinv.bench.report import RUNS_FOLDER
     from hfinv.bench.truth import TrueHead
 
-    # The camera's path is a setting: the same bench from elsewhere is the same.
     out = out.absolute()
     jobs = []
     for first in range(0, len(subjects), plan.jobs):

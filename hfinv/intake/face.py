@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
@@ -36,7 +37,7 @@ class IntakeConfig:
     """Smaller faces are refused, in pixels of the photo."""
     framing: Literal["eg3d", "panohead", "frontal", "none"] = "eg3d"
     """How the generator's training photos were cropped; set by the generator's card."""
-    camera: str | None = None
+    camera: Path | None = None
     """File with the photo's EG3D label; the photo is then taken as already cropped."""
     camera_key: str | None = None
     """Name of the photo in that file, where it labels several."""

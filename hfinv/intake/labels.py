@@ -20,7 +20,7 @@ TOLERANCE = 1e-2
 HINT = 'give 25 numbers, or a `dataset.json` of the form {"labels": [["name", [25 numbers]], ...]}'
 
 
-def read_camera(path: str, key: str | None = None) -> Camera:
+def read_camera(path: str | Path, key: str | None = None) -> Camera:
     """Read one camera.
 
     Args:
@@ -32,7 +32,7 @@ def read_camera(path: str, key: str | None = None) -> Camera:
     """
     content = _parsed(path)
     if _is_label(content):
-        return _camera(content, path)
+        return _camera(content, str(path))
     named = _named(content, path)
     if key is None:
         if len(named) != 1:
@@ -50,7 +50,7 @@ def read_camera(path: str, key: str | None = None) -> Camera:
     return _camera(named[key], f"{path}` at `{key}")
 
 
-def _parsed(path: str) -> Any:
+def _parsed(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -68,7 +68,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _named(content: Any, path: str) -> dict[str, Any]:
+def _named(content: Any, path: str | Path) -> dict[str, Any]:
     if isinstance(content, dict) and isinstance(content.get("labels"), list):
         pairs = content["labels"]
         if all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in pairs):

@@ -18,6 +18,7 @@ from hfinv.intake import IntakeConfig, take_in
 from hfinv.intake.choose import choose
 from hfinv.intake.landmarks import Landmarks
 from hfinv.intake.overlay import draw
+from hfinv.storage import digest
 
 PLAIN = IntakeConfig(matte=False)
 
@@ -174,7 +175,14 @@ def test_pixels_of_another_kind_are_a_mistake_of_the_program() -> None:
 def given(folder: Path, label: list[float], **more) -> IntakeConfig:
     path = folder / "label.json"
     path.write_text(json.dumps(label))
-    return IntakeConfig(camera=str(path), **more)
+    return IntakeConfig(camera=path, **more)
+
+
+def test_another_camera_in_the_same_file_makes_the_stage_anew(tmp_path: Path) -> None:
+    label = taken("f2").camera.label()[0].tolist()
+    before = digest(given(tmp_path, label))
+    assert digest(given(tmp_path, label)) == before
+    assert digest(given(tmp_path, [*label[:-1], 2.0])) != before
 
 
 def test_with_a_camera_the_photo_is_the_crop(tmp_path: Path) -> None:
