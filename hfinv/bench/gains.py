@@ -103,6 +103,8 @@ def draw_gains(found: tuple[Gain, ...], path: Path) -> Path | None:
             trend = f"{gain.per_degree:+.2g} a degree ({gain.low:+.2g} to {gain.high:+.2g})"
             panel.plot(gain.turned, gain.values, "o", ms=4, label=f"{gain.recipe}: {trend}")
         panel.axhline(0, color="0.5", lw=0.8)
+        low, high = panel.get_ylim()
+        panel.set_ylim(low, high + (0.1 + 0.1 * len(group)) * (high - low))  # room for the legend
         title = f"gain of {titles[metric]} over {found[0].over}, {name}"
         dress(panel, title, "degrees of yaw of the input view")
     return save(figure, path)
