@@ -29,6 +29,7 @@ from hfinv.losses import Target, photometric, prepare, psnr, silhouette
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step, ignore
 from hfinv.pseudoview import PseudoViews
+from hfinv.reach import find_reach
 from hfinv.terms import Mirrored, OutlineTerm, PictureTerm, Term, mirror_term
 
 COMMON = 0.25
@@ -51,6 +52,9 @@ class TuningConfig:
     side_planes: float = 0.1
     """Share of that step for the planes that front and back have in common, if there is one of the front alone: on those
     the photo runs on as streaks, along the sides and down the back. Where all planes are in common it is a quarter."""
+    reach: float = 0.06
+    """How far from the surface that the photo or its mirror image sees the offset counts, world units, fading over as much
+    again; what neither sees stays as it is. 0 counts it everywhere. For generators with a plane of the front alone."""
     learning_rate: float = 0.0005
     """Peak step of Adam on the generator's weights; they draw what the photo does not show, too."""
     ramp: bool = True
@@ -185,6 +189,7 @@ def tune(
         target, views = parts.target, parts.views
         settings = (config, config.patience, config.background)
         judge = Judge(generator, perceptual, pivot.w_plus, parts, *settings)
+    limit(generator, pivot, config)
     more = [
         *held_terms(generator, perceptual, pivot, config),
         *view_terms(generator, perceptual, pivot, config, views, mirror),
@@ -220,6 +225,13 @@ def tune(
     return conclude(generator, measure or perceptual, pivot, whole, config)
 
 
+def limit(generator: Any, pivot: Pivot, config: TuningConfig) -> None:
+    """Let the offset that is about to begin count only near what the photo sees, if it is to."""
+    begins = config.variables != "weights" and generator.offset is None
+    if begins and config.reach and generator.HALVES:
+        generator.limit(find_reach(generator, pivot.w_plus, pivot.camera, config.reach))
+
+
 def begin(
     generator: Any, w_plus: Tensor, config: TuningConfig
 ) -> tuple[Callable[[], Tensor], torch.optim.Optimizer]:
@@ -232,6 +244,7 @@ def begin(
         return lambda: generator.planes(w_plus), torch.optim.Adam(groups, lr=0.0)
     with torch.no_grad():
         planes = generator.planes(w_plus)
+        still = generator.unmoved(planes)  # the backbone does not change, so it runs once
     scale = float(planes[:, :, : generator.offset.shape[2]].std())
     groups = [
         {"params": [generator.offset], "peak": config.plane_rate * scale},
@@ -242,8 +255,7 @@ def begin(
     hold_back(optimiser, generator.offset, shares, config.plane_epsilon)
     if config.variables == "both":
         return lambda: generator.planes(w_plus), optimiser
-    still = planes - generator.shift().detach()  # the backbone does not change, so it runs once
-    return lambda: still + generator.shift(), optimiser
+    return lambda: generator.moved(still), optimiser
 
 
 def plane_shares(generator: Any, side_planes: float) -> Tensor:

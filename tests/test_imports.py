@@ -18,7 +18,7 @@ LAYERS = (
     "losses perceptual",
     "intake",
     "encoders",
-    "contextual geometry",
+    "contextual geometry reach",
     "symmetry",
     "identity metrics anchors prior",
     "latent",

@@ -18,9 +18,12 @@ from hfinv.intake import Face
 from hfinv.latent import Pivot
 from hfinv.perceptual import Perceptual
 from hfinv.progress import Step
-from hfinv.tuning import TuningConfig, hold_back, tune
+from hfinv.reach import find_reach
+from hfinv.tuning import TuningConfig, hold_back, limit, tune
 
-PLAIN = TuningConfig(variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0)
+PLAIN = TuningConfig(
+    variables="weights", steps=30, learning_rate=0.05, colour=2.0, keep_views=0.0, reach=0.0
+)
 
 
 @pytest.fixture
@@ -137,6 +140,25 @@ def test_the_front_takes_the_photo_and_the_planes_it_shares_with_the_back_a_shar
     front, side, back = tuned.weights["offset"].float()[0]
     assert front.abs().max() > 0.05 and back.abs().max() == 0
     torch.testing.assert_close(side, 0.25 * front, atol=1e-4, rtol=0.01)
+
+
+def test_a_new_offset_is_limited_to_what_the_photo_sees_and_an_old_one_left_as_it_is(
+    face: Face,
+) -> None:
+    ball = Halved(edge=0.01)
+    pivot = pivot_of(ball, face)
+    for other in ({"variables": "weights"}, {"variables": "planes", "reach": 0.0}):
+        limit(ball, pivot, TuningConfig(**other))
+        assert ball.reach is None
+    limit(ball, pivot, TuningConfig(reach=0.1))
+    assert torch.equal(ball.reach, find_reach(ball, pivot.w_plus, pivot.camera, 0.1))
+    before = ball.reach
+    ball.choose("planes", pivot.w_plus)
+    limit(ball, pivot, TuningConfig())  # the second tuning goes on with the first one's
+    assert ball.reach is before
+    one_for_all = Ball()
+    limit(one_for_all, pivot, TuningConfig())
+    assert one_for_all.reach is None
 
 
 @pytest.mark.parametrize("epsilon, ratio", [(0.0, 1.0), (1.0, 0.0024)])

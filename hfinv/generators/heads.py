@@ -248,6 +248,7 @@ class Heads(Tunable):
             crop=self.card.arguments.get("crop", 0.0),
             crop_top=self.card.arguments.get("crop_top", 0.0),
             faint=FAINT,
+            reach=None if self.offset is None else self.reach,
         )
 
     def limits(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

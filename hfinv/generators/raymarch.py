@@ -21,7 +21,7 @@ from hfinv.generators.ray_samples import (
     stratified,
 )
 from hfinv.generators.triplane import sample_planes, texels_together
-from hfinv.generators.warp import sample_warped
+from hfinv.generators.warp import AXES, origins_of
 
 CHUNK = 1024
 """Rays that are marched at once where no gradient is needed: few enough to stay in a CPU's cache."""
@@ -72,6 +72,8 @@ class RayOptions:
     marched again on the way back instead of being kept."""
     warped: bool = False
     """The planes' last channels move the points; see `hfinv.generators.warp`."""
+    reach: Tensor | None = None
+    """[1, 1, G, G, G], where the planes' second half of channels is added to the first; see `Tunable.reach`."""
     faint: float = 0.0
     """Samples that matter less than this, see `importance_of`, get no gradient: what is seen stays the same, and the
     way back is several times shorter. 0 for all."""
@@ -247,9 +249,21 @@ def importance_of(sigma: Tensor, distances: Tensor) -> Tensor:
 
 
 def read_planes(planes: Tensor, points: Tensor, options: RayOptions) -> Tensor:
-    """`sample_planes` at points [B, N, 3], moved first where the planes say so."""
-    sample = sample_warped if options.warped else sample_planes
-    return sample(planes, points, options.box, options.order)
+    """`sample_planes` at points [B, N, 3], moved first where the planes say so, and with an offset where it counts."""
+    if options.warped:
+        points = origins_of(planes[:, :, -AXES:], points, options.box, options.order)
+        planes = planes[:, :, :-AXES]
+    sampled = sample_planes(planes, points, options.box, options.order)
+    if options.reach is None:
+        return sampled
+    own, offset = sampled.chunk(2, -1)
+    return torch.addcmul(own, counted(options.reach, points, options.box), offset)
+
+
+def counted(reach: Tensor, points: Tensor, box: float) -> Tensor:
+    """[1, 1, G, G, G] over a box of that side -> its values at points [B, N, 3], linearly, [B, 1, N, 1]; 0 outside."""
+    grid = (points * (2 / box)).reshape(1, -1, 1, 1, 3)
+    return F.grid_sample(reach, grid, align_corners=False).reshape(len(points), 1, -1, 1)
 
 
 def trimmed(sigma: Tensor, points: Tensor, options: RayOptions) -> Tensor:

@@ -33,19 +33,43 @@ class Tunable(nn.Module):
     offset: nn.Parameter | None
     """[1, P, C, h, w] without the channels that move points, or None while nothing was added."""
 
+    reach: nn.Parameter | None
+    """[1, 1, G, G, G] in [0, 1], by z, y and x over the box: how much of the offset counts at a place of the common head;
+    None counts all of it everywhere."""
+
     def __init__(self) -> None:
         super().__init__()
         self.register_parameter("offset", None)
+        self.register_parameter("reach", None)
         self.tuned: set[str] = set()
         """Names of the weights that are no longer those of the file."""
 
     def moved(self, planes: Tensor) -> Tensor:
-        """[B, P, C, h, w] -> the same with the offset added, if there is one."""
-        return planes if self.offset is None else planes + self.shift()
+        """[B, P, C, h, w] -> the same with the offset added, if there is one; with a reach [B, P, 2 C, h, w], the offset's
+        channels after the planes' own, for `read_planes` to add where it counts. Channels that move points stay last."""
+        if self.offset is None:
+            return planes
+        if self.reach is None:
+            return planes + self.shift()
+        own, moves = planes.tensor_split([self.offset.shape[2]], 2)
+        return torch.cat([own, self.offset.expand(len(planes), -1, -1, -1, -1), moves], 2)
+
+    def unmoved(self, planes: Tensor) -> Tensor:
+        """The planes that `moved` made these of."""
+        if self.offset is None:
+            return planes
+        if self.reach is None:
+            return planes - self.shift()
+        own, _, moves = planes.split([*2 * self.offset.shape[2:3], self.MOVES], 2)
+        return torch.cat([own, moves], 2)
 
     def shift(self) -> Tensor:
         """[1, P, C, h, w], the offset of all channels: texels that move points each on their own would tear the head."""
         return F.pad(self.offset, (0, 0, 0, 0, 0, self.MOVES))
+
+    def limit(self, reach: Tensor) -> None:
+        """Let an offset that is not there yet count only as far as `reach` says, [1, 1, G, G, G]."""
+        self.reach = nn.Parameter(reach, requires_grad=False)
 
     def choose(self, variables: str, w_plus: Tensor) -> list[nn.Parameter]:
         """Make the variables of a tuning ready to be changed, and freeze the others.
@@ -66,7 +90,7 @@ class Tunable(nn.Module):
         self.requires_grad_(False)
         for name, weight in self.named_parameters():
             if not (free and name.startswith(free)):
-                weight.requires_grad_()
+                weight.requires_grad_(name != "reach")
                 self.tuned.add(name)
         return [weight for weight in self.parameters() if weight.requires_grad]
 
@@ -82,11 +106,11 @@ class Tunable(nn.Module):
         Raises:
             WeightsError: they are of another generator.
         """
-        if "offset" in changes and self.offset is None:
-            like = next(self.parameters())
-            self.offset = nn.Parameter(
-                torch.zeros_like(changes["offset"], dtype=like.dtype).to(like.device)
-            )
+        like = next(self.parameters())
+        for name in ("offset", "reach"):
+            if name in changes and getattr(self, name) is None:
+                empty = torch.zeros_like(changes[name], dtype=like.dtype).to(like.device)
+                setattr(self, name, nn.Parameter(empty))
         weights = dict(self.named_parameters())
         for name, value in changes.items():
             if name not in weights or weights[name].shape != value.shape:

@@ -103,18 +103,3 @@ def displacement(moves: Tensor, points: Tensor, box: float, order: str) -> Tenso
         [B, N, 3], world units.
     """
     return 3 * UNIT * sample_planes(moves, points, box, order).mean(1)
-
-
-def sample_warped(planes: Tensor, points: Tensor, box: float, order: str) -> Tensor:
-    """`sample_planes` of all but the last three channels, where these points came from.
-
-    Args:
-        planes: [B, P, C + 3, h, w] or [1, ...].
-        points: [B, N, 3], world frame.
-        box, order: as for `sample_planes`.
-
-    Returns:
-        as `sample_planes`.
-    """
-    points = origins_of(planes[:, :, -AXES:], points, box, order)
-    return sample_planes(planes[:, :, :-AXES], points, box, order)

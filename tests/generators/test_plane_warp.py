@@ -9,8 +9,9 @@ from conftest import TOY
 
 from hfinv.camera import look_at
 from hfinv.generators.heads import Heads
+from hfinv.generators.raymarch import RayOptions, read_planes
 from hfinv.generators.triplane import sample_planes
-from hfinv.generators.warp import UNIT, origins_of, sample_warped
+from hfinv.generators.warp import UNIT, origins_of
 from hfinv.training import card
 
 FIELDS, SIZE = 3, 8
@@ -68,7 +69,7 @@ def test_without_displacement_the_features_are_read_where_they_are() -> None:
     planes = torch.randn(1, 4, 8, 16, 16)
     still = torch.cat([planes, torch.zeros(1, 4, 3, 16, 16)], 2)
     assert torch.equal(
-        sample_warped(still, points(), 1.0, "halves"),
+        read_planes(still, points(), RayOptions(order="halves", warped=True)),
         sample_planes(planes, points(), 1.0, "halves"),
     )
 

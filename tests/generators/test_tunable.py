@@ -68,6 +68,50 @@ def test_an_offset_stays_when_the_latent_moves(toy: Heads) -> None:
         torch.testing.assert_close(moved, toy.planes(there) - toy.planes(here))
 
 
+def test_an_offset_counts_as_far_as_its_reach(toy: Heads) -> None:
+    """In the upper half of the box only: below it the field is the untouched one, above it the wholly offset one."""
+    reach = torch.zeros(1, 1, 8, 8, 8)
+    reach[:, :, :, 4:] = 1  # y runs along the second axis
+    limited, everywhere = copy.deepcopy(toy), copy.deepcopy(toy)
+    limited.limit(reach)
+    w_plus = toy.mean_latent()
+    drawn = torch.randn(1, 4, TOY.plane_channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    for generator in (limited, everywhere):
+        generator.choose("planes", w_plus)
+        generator.change({"offset": drawn})
+    points = 0.86 * torch.rand(1, 200, 3, generator=torch.Generator().manual_seed(1)) - 0.43
+    y = points[0, :, 1]
+    untouched, found, offset = (
+        generator.field(generator.planes(w_plus), points)[0][0].detach()
+        for generator in (toy, limited, everywhere)
+    )
+    far = 0.5 / 8  # half a cell from the border it is read half
+    torch.testing.assert_close(found[y < -far], untouched[y < -far])
+    torch.testing.assert_close(found[y > far], offset[y > far])
+    between = y.abs() < far / 2
+    assert (found - untouched)[between].abs().max() > 1e-3 < (found - offset)[between].abs().max()
+
+
+def test_a_reach_is_kept_and_leaves_the_planes_own_part_alone(toy: Heads) -> None:
+    limited = copy.deepcopy(toy)
+    limited.limit(torch.rand(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(picture(limited, toy.mean_latent()), picture(toy, toy.mean_latent()))
+    changed = bent(limited, "planes")
+    assert not changed.reach.requires_grad
+    changes = changed.changes()
+    changed.change(changes)
+    again = copy.deepcopy(toy)
+    again.change(changes)
+    w_plus = toy.mean_latent()
+    assert torch.equal(picture(again, w_plus), picture(changed, w_plus))
+    assert not torch.equal(picture(again, w_plus), picture(toy, w_plus))
+    with torch.no_grad():
+        torch.testing.assert_close(again.unmoved(again.planes(w_plus)), toy.planes(w_plus))
+        there = w_plus + toy.latent_scale()
+        moved = again.unmoved(again.planes(there))
+        torch.testing.assert_close(moved, toy.planes(there))
+
+
 def test_changes_of_another_generator_are_refused(toy: Heads) -> None:
     with pytest.raises(WeightsError, match="do not fit"):
         copy.deepcopy(toy).change({"decoder.net.0.weight": torch.zeros(2, 2)})
