@@ -53,7 +53,8 @@ def find_reach(generator: Any, w_plus: Tensor, camera: Camera, near: float) -> T
             surface, 2 * pixels[:, None] - 1, padding_mode="border", align_corners=False
         )
         away = (distance[..., 0] - there[:, 0, 0]).abs()
-        found = found.maximum((2 - away / near).clamp(0, 1))
+        within = ((pixels - 0.5).abs() <= 0.5).all(-1)  # the photo ends at its frame
+        found = found.maximum((2 - away / near).clamp(0, 1) * within)
     volume = found.reshape(1, 1, CELLS, CELLS, CELLS)
     return F.avg_pool3d(volume, 3, 1, 1, count_include_pad=False)
 

@@ -60,7 +60,8 @@ class Tunable(nn.Module):
             return planes
         if self.reach is None:
             return planes - self.shift()
-        own, _, moves = planes.split([*2 * self.offset.shape[2:3], self.MOVES], 2)
+        count = self.offset.shape[2]
+        own, _, moves = planes.split([count, count, self.MOVES], 2)
         return torch.cat([own, moves], 2)
 
     def shift(self) -> Tensor:
