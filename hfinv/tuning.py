@@ -7,7 +7,8 @@ PTI tunes all weights. By default an offset of the planes is tuned instead, with
 same 60 steps on the same photo and pseudo views that gave 28.2 dB instead of 24.5, in three quarters of the time, and an
 edit's latent still moves planes that the untouched backbone made. An offset of all planes alike, and networks tuned as fast,
 draw the photo no better and blur what it does not show: on four heads of the benchmark LPIPS at the back was 0.283 so, and
-is 0.235 with `side_planes` and `keep_lpips`.
+is 0.235 with `side_planes` and `keep_lpips`. What still printed through the side planes, `reach` keeps to the surface that
+is seen: docs/benchmark.md has what that is worth.
 """
 
 from __future__ import annotations
