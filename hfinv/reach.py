@@ -1,7 +1,7 @@
 """How far an offset of the planes reaches: to what the photo, or its mirror image, sees of the head.
 
 Planes print through: what a photo writes on them runs on behind its surface, as streaks along the sides and down the back.
-So the offset is counted in a shell about the surface that is seen, and all else stays as the untouched generator has it.
+So the offset is counted in a shell about the surface that is seen; all else keeps the planes of the untouched generator.
 """
 
 from __future__ import annotations
