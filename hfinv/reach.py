@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from hfinv.camera import Camera, concatenate
+from hfinv.fill import filled
+from hfinv.symmetry.surface import look
 
 CELLS = 64
 """Along each side of the box."""
@@ -42,12 +42,10 @@ def find_reach(generator: Any, w_plus: Tensor, camera: Camera, near: float) -> T
     if generator.MOVES:
         points = generator.carried(points, w_plus)
     cameras = concatenate([camera, camera.mirrored()])
+    seen = look(generator, planes, w_plus, cameras, RAYS)
     found = torch.zeros_like(points[..., 0])
     for k in range(len(cameras)):
-        seen = generator.render(
-            planes, w_plus, cameras[k], size=RAYS, superresolve=False, background=0.0
-        )
-        surface = extended(seen.distance, seen.opacity)
+        surface = extended(seen.distance[k : k + 1], seen.opacity[k : k + 1])
         pixels, distance = cameras[k].project(points)
         there = F.grid_sample(
             surface, 2 * pixels[:, None] - 1, padding_mode="border", align_corners=False
@@ -72,6 +70,4 @@ def extended(distance: Tensor, opacity: Tensor) -> Tensor:
     solid = (opacity[0, 0] > SOLID).cpu().numpy()
     if not solid.any():
         return distance
-    rows, columns = distance_transform_edt(~solid, return_distances=False, return_indices=True)
-    nearest = distance[0, 0].cpu().numpy()[rows, columns]
-    return torch.from_numpy(np.ascontiguousarray(nearest))[None, None].to(distance)
+    return torch.from_numpy(filled(distance[0, 0].cpu().numpy(), solid))[None, None].to(distance)

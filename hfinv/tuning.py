@@ -245,7 +245,6 @@ def begin(
         return lambda: generator.planes(w_plus), torch.optim.Adam(groups, lr=0.0)
     with torch.no_grad():
         planes = generator.planes(w_plus)
-        still = generator.unmoved(planes)  # the backbone does not change, so it runs once
     scale = float(planes[:, :, : generator.offset.shape[2]].std())
     groups = [
         {"params": [generator.offset], "peak": config.plane_rate * scale},
@@ -256,6 +255,7 @@ def begin(
     hold_back(optimiser, generator.offset, shares, config.plane_epsilon)
     if config.variables == "both":
         return lambda: generator.planes(w_plus), optimiser
+    still = generator.unmoved(planes).detach()  # the backbone does not change, so it runs once
     return lambda: generator.moved(still), optimiser
 
 

@@ -13,14 +13,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "hfinv"
 LAYERS = (
     "errors progress presets",
-    "shapes settings camera image device",
+    "shapes settings camera image device fill",
     "generators",
     "losses perceptual",
     "intake",
     "encoders",
-    "contextual geometry reach",
+    "contextual geometry",
     "symmetry",
-    "identity metrics anchors prior",
+    "identity metrics anchors prior reach",
     "latent",
     "pseudoview painting",
     "terms",

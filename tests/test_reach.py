@@ -10,7 +10,7 @@ from conftest import Ball
 
 from hfinv.camera import look_at
 from hfinv.generators.raymarch import counted
-from hfinv.reach import cells, extended, find_reach
+from hfinv.reach import CELLS, cells, extended, find_reach
 
 NEAR = 0.06
 
@@ -83,7 +83,7 @@ def test_cells_are_read_where_they_lie() -> None:
     """A volume of the cells' own y is read as y anywhere inside: axes and half cells are right."""
     points = cells(2.0)
     for axis in range(3):
-        volume = points[..., axis].reshape(1, 1, *3 * [round(points.shape[1] ** (1 / 3))])
+        volume = points[..., axis].reshape(1, 1, CELLS, CELLS, CELLS)
         somewhere = 1.6 * torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(0)) - 0.8
         found = counted(volume, somewhere, 2.0)
         torch.testing.assert_close(found[:, 0, :, 0], somewhere[..., axis], atol=1e-4, rtol=0)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hfinv.camera import Camera
-from hfinv.export.fill import filled
+from hfinv.fill import filled
 from hfinv.export.mesh import Mesh, Shape
 from hfinv.export.sources import Picture, Pictures
 from hfinv.export.unwrap import Sheet

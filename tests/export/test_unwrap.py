@@ -5,7 +5,7 @@ import pytest
 import torch
 from export_examples import ball_head
 
-from hfinv.export.fill import filled
+from hfinv.fill import filled
 from hfinv.export.mesh import Shape
 from hfinv.export.unwrap import TILE, Sheet, unwrapped
 from hfinv.geometry import ShapeConfig, measure_shape
