@@ -155,11 +155,11 @@ def _march_two_passes(
     """`render_rays` of some rays: features, distance before clamping, opacity, nearest and farthest sample."""
 
     def look(distances: Tensor) -> tuple[Tensor, Tensor]:
-        """What the decoder sees at samples of the rays."""
-        points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
-        features, sigma = decoder(read_planes(planes, points.flatten(1, 2), options))
-        sigma = trimmed(sigma.reshape(distances.shape), points, options)
-        return features.unflatten(1, distances.shape[1:]), sigma
+        """What the decoder sees at samples of the rays; of a few rays at once where nothing need be kept."""
+        few = distances.shape[1] if torch.is_grad_enabled() else max(1, CHUNK // len(distances))
+        rays = zip(*(x.split(few, 1) for x in (origins, directions, distances)))
+        parts = zip(*(look_at(planes, decoder, *some, options) for some in rays))
+        return tuple(part[0] if len(part) == 1 else torch.cat(part, 1) for part in parts)
 
     sparse = options.faint > 0 and has_gradient(planes, origins, directions, decoder)
     with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
@@ -189,6 +189,21 @@ def _march_two_passes(
     if options.white_back:
         features = features + (1 - total)
     return features, mean_distance(weights, in_turn), total, *in_turn.aminmax()
+
+
+def look_at(
+    planes: Tensor,
+    decoder: Field,
+    origins: Tensor,
+    directions: Tensor,
+    distances: Tensor,
+    options: RayOptions,
+) -> tuple[Tensor, Tensor]:
+    """What the decoder sees at samples [B, n, S] of rays [B, n, 3]: features [B, n, S, O], raw sigma [B, n, S]."""
+    points = origins[:, :, None] + distances[..., None] * directions[:, :, None]  # [B, n, S, 3]
+    features, sigma = decoder(read_planes(planes, points.flatten(1, 2), options))
+    sigma = trimmed(sigma.reshape(distances.shape), points, options)
+    return features.unflatten(1, distances.shape[1:]), sigma
 
 
 def has_gradient(*sources: Tensor | Field) -> bool:
