@@ -178,22 +178,7 @@ def look_around(
     """
     if not (config.pseudoview.use or config.symmetry.use):
         return Others()
-    bent = generator
-    if config.early.steps:
-        early = run.stage(
-            "early",
-            tune,
-            copy.deepcopy(generator),
-            looks[config.early.backbone],
-            face,
-            pivot,
-            config=config.early,
-            measure=looks.measure,
-            seed=seed,
-            stage="early",
-            save_pictures=show_fit,
-        )
-        bent = tuned_copy(generator, early)
+    bent = early_tuned(run, generator, looks, face, pivot, config, seed)
     mirror = views = None
     if config.symmetry.use:
         mirror = run.stage(
@@ -229,6 +214,34 @@ def look_around(
     where = (pivot.w_plus, pivot.camera)
     terms = tuning_terms(generator, look, face, *where, mirror, config.symmetry, seed=seed)
     return Others(views, mirror, tuple(terms))
+
+
+def early_tuned(
+    run: Run,
+    generator: Generator,
+    looks: Looks,
+    face: Face,
+    pivot: Pivot,
+    config: InvertConfig,
+    seed: int,
+) -> Generator:
+    """A copy tuned until its surface is the photo's; the generator itself if there are no such steps. See `look_around`."""
+    if not config.early.steps:
+        return generator
+    early = run.stage(
+        "early",
+        tune,
+        copy.deepcopy(generator),
+        looks[config.early.backbone],
+        face,
+        pivot,
+        config=config.early,
+        measure=looks.measure,
+        seed=seed,
+        stage="early",
+        save_pictures=show_fit,
+    )
+    return tuned_copy(generator, early)
 
 
 def provenance(

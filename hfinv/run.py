@@ -33,7 +33,7 @@ from hfinv import __version__, storage, versions
 from hfinv.errors import HfinvError, UsageError
 from hfinv.image import written_aside
 from hfinv.memory import Peak
-from hfinv.progress import Progress, Record, Stage, Step, ignore
+from hfinv.progress import Progress, Stage, ignore
 from hfinv.rundir import (
     ABOUT,
     ELSEWHERE,
@@ -45,6 +45,7 @@ from hfinv.rundir import (
     make_directory,
     read_about,
 )
+from hfinv.steplog import lines_of, logged
 
 Result = TypeVar("Result")
 AGAIN = "run the same `hfinv invert` again, it goes on where it stopped"
@@ -194,7 +195,9 @@ class Run:
             return kept
         self.progress(Stage(name, "begun"))
         start = time.perf_counter()
-        with self._metrics(name) as heard, Peak(self.device) as peak:
+        with Peak(self.device) as peak:
+            earlier = {stage.name for stage in self.visited}
+            heard = logged(self.path / METRICS, name, earlier, self.progress)
             if "progress" in inspect.signature(make).parameters:
                 more = {"progress": heard, **more}
             result = make(*inputs, config, **more)
@@ -330,33 +333,13 @@ class Run:
                 raise
         shutil.rmtree(old, ignore_errors=True)
 
-    @contextmanager
-    def _metrics(self, name: str) -> Iterator[Progress]:
-        """A listener that writes each step to `metrics.jsonl`, after what this session kept of it."""
-        path = self.path / METRICS
-        earlier = {stage.name for stage in self.visited}
-        lines = _lines(path)
-        kept = [line for line in lines if _stage_of(line) in earlier]
-        if kept != lines:
-            with written_aside(path) as aside:
-                aside.write_text("".join(kept), encoding="utf-8")
-
-        def heard(record: Record) -> None:
-            if isinstance(record, Step):
-                losses = {key: storage.finite(value) for key, value in record.losses.items()}
-                line = {"stage": name, "step": record.step, "steps": record.steps, "losses": losses}
-                _append(path, json.dumps(line) + "\n")
-            self.progress(record)
-
-        yield heard
-
     def _write_about(self) -> None:
         with written_aside(self.path / ABOUT) as aside:
             storage.write_json(aside, self.about)
 
     def _write_settings(self, settings: str) -> None:
         path = self.path / SETTINGS
-        if "".join(_lines(path)) != settings:
+        if "".join(lines_of(path)) != settings:
             with written_aside(path) as aside:
                 aside.write_text(settings, encoding="utf-8")
 
@@ -375,31 +358,6 @@ def _result_type(make: Callable[..., Result]) -> type[Result]:
     if kind is None:
         raise TypeError(f"`{getattr(function, '__name__', function)}` does not say what it returns")
     return kind
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (FileNotFoundError, UnicodeDecodeError):
-        return []
-
-
-def _stage_of(line: str) -> str | None:
-    try:
-        return json.loads(line)["stage"]
-    except (ValueError, KeyError, TypeError):  # cut off by a kill
-        return None
-
-
-def _append(path: Path, line: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line)
-    except OSError as error:
-        raise HfinvError(
-            f"`{path}` cannot be written ({error.strerror})",
-            "free some space, then run the same command again",
-        ) from error
 
 
 def _now() -> str:

@@ -28,7 +28,7 @@ LAYERS = (
     "tuning",
     "video",
     "render",
-    "memory versions storage rundir run",
+    "memory versions storage rundir steplog run",
     "head editing export",
     "config",
     "adapt cost",

@@ -185,28 +185,6 @@ def test_progress_hears_of_stages_and_steps_and_of_what_was_kept(tmp_path: Path)
     assert [(r.name, r.state) for r in heard] == [(name, "kept") for name in names]
 
 
-def test_metrics_hold_one_line_a_step_of_the_last_making(tmp_path: Path) -> None:
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    invert(tmp_path / "run")
-    invert(tmp_path / "run", two=Settings(steps=2))
-    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
-    assert lines == [
-        {"stage": "second", "step": 1, "steps": 2, "losses": {"loss": 0.5}},
-        {"stage": "second", "step": 2, "steps": 2, "losses": {"loss": 0.25}},
-    ]
-
-
-def test_a_loss_that_is_no_number_leaves_valid_json(tmp_path: Path) -> None:
-    def lost(config: Settings, progress: Progress = ignore) -> Made:
-        progress(Step("lost", 1, 1, {"loss": float("nan")}))
-        return Made(torch.zeros(1), 0.0)
-
-    with Run.create(tmp_path / "run", first_key_parts=PARTS) as run:
-        run.stage("lost", lost, config=Settings())
-    line = (tmp_path / "run" / "metrics.jsonl").read_text()
-    assert json.loads(line, parse_constant=pytest.fail)["losses"] == {"loss": None}
-
-
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
 def test_a_stage_that_fails_leaves_the_stages_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
