@@ -32,7 +32,7 @@ from hfinv.run import Run
 from hfinv.symmetry import Mirror, mirror_view
 from hfinv.symmetry.terms import tuning_terms
 from hfinv.terms import Term
-from hfinv.tuning import Tuned, tune
+from hfinv.tuning import Tuned, TuningConfig, tune
 
 
 def invert(
@@ -126,21 +126,8 @@ def through_stages(
     others = look_around(run, fitting, looks, face, pivot, config, seed)
 
     # 4. Tune the generator until it draws the photo, from all sides.
-    tuned = run.stage(
-        "tuning",
-        tune,
-        fitting,
-        looks[config.tuning.backbone],
-        face,
-        pivot,
-        config=config.tuning,
-        views=others.views,
-        mirror=others.mirror,
-        terms=others.terms,
-        measure=looks.measure,
-        seed=seed,
-        save_pictures=show_fit,
-    )
+    extra = {"views": others.views, "mirror": others.mirror, "terms": others.terms}
+    tuned = tuned_by(run, "tuning", fitting, looks, face, pivot, config.tuning, seed, **extra)
     return generator, tuned
 
 
@@ -178,7 +165,11 @@ def look_around(
     """
     if not (config.pseudoview.use or config.symmetry.use):
         return Others()
-    bent = early_tuned(run, generator, looks, face, pivot, config, seed)
+    bent = generator
+    if config.early.steps:
+        spare = copy.deepcopy(generator)
+        early = tuned_by(run, "early", spare, looks, face, pivot, config.early, seed)
+        bent = tuned_copy(generator, early)
     mirror = views = None
     if config.symmetry.use:
         mirror = run.stage(
@@ -216,32 +207,32 @@ def look_around(
     return Others(views, mirror, tuple(terms))
 
 
-def early_tuned(
+def tuned_by(
     run: Run,
+    name: str,
     generator: Generator,
     looks: Looks,
     face: Face,
     pivot: Pivot,
-    config: InvertConfig,
+    config: TuningConfig,
     seed: int,
-) -> Generator:
-    """A copy tuned until its surface is the photo's; the generator itself if there are no such steps. See `look_around`."""
-    if not config.early.steps:
-        return generator
-    early = run.stage(
-        "early",
+    **more: Any,
+) -> Tuned:
+    """The stage of that name, a tuning on the photo and what `more` names of `tune`'s inputs; it changes the generator."""
+    return run.stage(
+        name,
         tune,
-        copy.deepcopy(generator),
-        looks[config.early.backbone],
+        generator,
+        looks[config.backbone],
         face,
         pivot,
-        config=config.early,
+        config=config,
         measure=looks.measure,
         seed=seed,
-        stage="early",
+        stage=name,
         save_pictures=show_fit,
+        **more,
     )
-    return tuned_copy(generator, early)
 
 
 def provenance(

@@ -195,9 +195,9 @@ class Run:
             return kept
         self.progress(Stage(name, "begun"))
         start = time.perf_counter()
+        earlier = {stage.name for stage in self.visited}
+        heard = logged(self.path / METRICS, name, earlier, self.progress)
         with Peak(self.device) as peak:
-            earlier = {stage.name for stage in self.visited}
-            heard = logged(self.path / METRICS, name, earlier, self.progress)
             if "progress" in inspect.signature(make).parameters:
                 more = {"progress": heard, **more}
             result = make(*inputs, config, **more)

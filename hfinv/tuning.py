@@ -284,6 +284,7 @@ def hold_back(optimiser: torch.optim.Adam, planes: Tensor, shares: Tensor, epsil
 
     @torch.no_grad()
     def shorten(*_: Any) -> None:
+        """After each step: take back the rest of it."""
         squares = optimiser.state[planes]["exp_avg_sq"]
         root, typical = squares.sqrt(), squares.mean((2, 3, 4), keepdim=True).sqrt()
         counted = root / (root + epsilon * typical).clamp_min(

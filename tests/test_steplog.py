@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from hfinv.errors import HfinvError
-from hfinv.progress import Record, Stage, Step, ignore
+from hfinv.progress import Progress, Record, Stage, Step, ignore
+from hfinv.run import Run
 from hfinv.steplog import logged
 
 
@@ -25,6 +27,36 @@ def test_a_step_is_a_line(tmp_path: Path) -> None:
         {"stage": "tuning", "step": 1, "steps": 2, "losses": {"loss": 0.5}},
         {"stage": "tuning", "step": 2, "steps": 2, "losses": {"loss": 0.25}},
     ]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Of a stage, and what it makes."""
+
+    losses: tuple[float, ...]
+
+
+def count(config: Steps, progress: Progress) -> Steps:
+    for index, loss in enumerate(config.losses):
+        progress(Step("second", index + 1, len(config.losses), {"loss": loss}))
+    return config
+
+
+def test_a_run_holds_one_line_a_step_of_the_last_making(tmp_path: Path) -> None:
+    for losses in ((0.5, 0.25, 0.1), (0.5, 0.25), (float("nan"),)):
+        with Run.create(tmp_path / "run", first_key_parts={"photo": "aa"}) as run:
+            run.stage("first", count, config=Steps(()))
+            run.stage("second", count, config=Steps(losses))
+        lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line, parse_constant=pytest.fail) for line in lines] == [
+            {
+                "stage": "second",
+                "step": index + 1,
+                "steps": len(losses),
+                "losses": {"loss": loss if loss == loss else None},
+            }
+            for index, loss in enumerate(losses)
+        ]
 
 
 def test_lines_stay_of_the_stages_that_still_hold(tmp_path: Path) -> None:

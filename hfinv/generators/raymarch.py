@@ -135,12 +135,17 @@ def render_rays(
 
 def _chunk(planes: Tensor, batch: int, rays: int, options: RayOptions) -> int:
     """How many rays of each batch item to march at once."""
-    most = rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
+    most = at_once(batch, rays)
     if options.memory is None:
         return most
     numbers = NUMBERS + 2 * planes.shape[1] * planes.shape[2]  # planes as sampled, and their sum
     samples = batch * (options.coarse + options.fine)
     return min(most, max(1, options.memory // (4 * numbers * samples)))
+
+
+def at_once(batch: int, rays: int) -> int:
+    """How many rays of each batch item fit a CPU's cache; all of them while gradients are recorded."""
+    return rays if torch.is_grad_enabled() else max(1, CHUNK // batch)
 
 
 def _march_two_passes(
@@ -156,7 +161,7 @@ def _march_two_passes(
 
     def look(distances: Tensor) -> tuple[Tensor, Tensor]:
         """What the decoder sees at samples of the rays; of a few rays at once where nothing need be kept."""
-        few = distances.shape[1] if torch.is_grad_enabled() else max(1, CHUNK // len(distances))
+        few = at_once(*distances.shape[:2])
         rays = zip(*(x.split(few, 1) for x in (origins, directions, distances)))
         parts = zip(*(look_at(planes, decoder, *some, options) for some in rays))
         return tuple(part[0] if len(part) == 1 else torch.cat(part, 1) for part in parts)
