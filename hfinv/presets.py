@@ -66,7 +66,14 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "default": ("A likeness in a few minutes on a CPU.", ()),
     "best": (
         "More steps where they still help.",
-        ("latent.w_steps=120", "latent.w_plus_steps=30", "early.steps=60", "tuning.steps=300"),
+        (
+            "latent.w_steps=120",
+            "latent.w_plus_steps=30",
+            "early.steps=60",
+            "symmetry.warp.every=4",
+            "symmetry.regions.every=4",
+            "tuning.steps=300",
+        ),
     ),
     "w": (
         "Published baseline: one latent vector (W), nothing is tuned.",
@@ -113,7 +120,9 @@ PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
             "symmetry.visibility.soft=false",
             "symmetry.visibility.grazing=90",
             "symmetry.visibility.grazing_end=90",
+            "symmetry.warp.every=4",
             "symmetry.warp.batch=4",
+            "symmetry.regions.every=4",
             "symmetry.regions.batch=4",
             "symmetry.regions.by_yaw=false",
             "symmetry.regions.least=0",

@@ -41,7 +41,7 @@ COMMON = 0.25
 class TuningConfig:
     """How the generator is tuned."""
 
-    steps: int = 100
+    steps: int = 80
     """Optimiser steps; 0 leaves the generator as it is."""
     variables: Literal["planes", "weights", "both"] = "planes"
     """What is tuned: an offset of this head's planes and the weights that draw them, all weights as in PTI, or both."""

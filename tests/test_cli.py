@@ -221,7 +221,7 @@ def test_config_prints_toml_that_it_reads_back(pipeline: Pipeline, tmp_path: Pat
 
 def test_config_lists_every_setting(pipeline: Pipeline) -> None:
     listed = run("config", "--help-settings").stdout
-    assert "tuning.steps = 100    (a whole number)" in listed and "--preset fast" in listed
+    assert "tuning.steps = 80    (a whole number)" in listed and "--preset fast" in listed
 
 
 def test_train_hands_its_settings_to_the_trainer(

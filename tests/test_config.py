@@ -86,8 +86,9 @@ def test_the_published_symmetry_mirrors_by_the_step_rule_and_trusts_every_region
     assert not spi.symmetry.confidence.only_unseen and not spi.symmetry.confidence.only_symmetric
     assert spi.symmetry.light.model == "none" and spi.symmetry.visibility.constant == 0.05
     assert spi.tuning.backbone == "vgg" and not spi.tuning.ramp and not spi.tuning.mirror
-    batches = [getattr(spi.symmetry, name).batch for name in ("warp", "regions", "distance")]
-    assert batches == [4, 4, 4] and spi.tuning.steps == 1000 and spi.tuning.stop_lpips == 0.05
+    terms = spi.symmetry.warp, spi.symmetry.regions, spi.symmetry.distance
+    assert [(term.every, term.batch) for term in terms] == [(4, 4)] * 3
+    assert spi.tuning.steps == 1000 and spi.tuning.stop_lpips == 0.05
 
 
 def test_a_preset_may_carry_changes_of_its_own() -> None:

@@ -30,7 +30,7 @@ def test_an_official_size_is_warned_of_in_minutes_with_ways_out() -> None:
     said = cost.warning(card, InvertConfig())
     assert time.perf_counter() - start < 20
     assert said is not None and "minutes" in said and "--resolution low" in said
-    steps = (10 + 40 + 10) + 25 + 15 + (100 + 100 // 2)  # latent, early, hidden parts, tuning
+    steps = (10 + 40 + 10) + 25 + 15 + (80 + 80 // 2)  # latent, early, hidden parts, tuning
     assert f"({steps} steps" in said
 
 

@@ -15,8 +15,8 @@ class NeighbourTermConfig:
 
     weight: float = 0.4
     """At each use; 0 leaves it out. SPI: 0.1, times its batch of 4."""
-    every: int = 4
-    """Steps between two uses."""
+    every: int = 8
+    """Steps between two uses; SPI has 4."""
     batch: int = 1
     """Neighbours at each use; SPI has 4."""
 
@@ -27,8 +27,8 @@ class RegionConfig:
 
     weight: float = 0.2
     """At each use; 0 leaves it out. SPI: 0.05, times its batch of 4."""
-    every: int = 4
-    """Steps between two uses."""
+    every: int = 8
+    """Steps between two uses; SPI has 4."""
     batch: int = 1
     """Neighbours at each use; SPI has 4."""
     compare: Literal["contextual", "lpips"] = "contextual"
