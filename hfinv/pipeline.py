@@ -126,8 +126,19 @@ def through_stages(
     others = look_around(run, fitting, looks, face, pivot, config, seed)
 
     # 4. Tune the generator until it draws the photo, from all sides.
-    extra = {"views": others.views, "mirror": others.mirror, "terms": others.terms}
-    tuned = tuned_by(run, "tuning", fitting, looks, face, pivot, config.tuning, seed, **extra)
+    tuned = tuned_by(
+        run,
+        "tuning",
+        fitting,
+        looks,
+        face,
+        pivot,
+        config.tuning,
+        seed,
+        views=others.views,
+        mirror=others.mirror,
+        terms=others.terms,
+    )
     return generator, tuned
 
 
